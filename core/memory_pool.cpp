@@ -1,0 +1,118 @@
+#include "seqgrad/core/memory_pool.hpp"
+
+#include <array>
+#include <bit>
+#include <utility>
+
+namespace seqgrad {
+namespace {
+
+constexpr std::size_t alignment = 64;
+constexpr std::size_t smallest_class = 64;
+constexpr std::size_t largest_pooled = std::size_t{1} << 32;
+constexpr std::size_t cache_limit = std::size_t{1} << 30;
+
+// AddressSanitizer can only see a use after free when freed storage really is freed.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool pooling = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool pooling = false;
+#else
+constexpr bool pooling = true;
+#endif
+#else
+constexpr bool pooling = true;
+#endif
+
+// Four size classes for every power of two: at most 25 % of a block is unused.
+struct SizeClass {
+    std::size_t index;
+    std::size_t bytes;
+};
+
+constexpr SizeClass size_class(std::size_t bytes) {
+    if (bytes <= smallest_class) return {0, smallest_class};
+    const auto power = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power+1)
+    const std::size_t quarter = std::size_t{1} << (power - 2);
+    const std::size_t steps = (bytes - (std::size_t{1} << power) + quarter - 1) / quarter;  // 1..4
+    return {(power - 6) * 4 + steps, (std::size_t{1} << power) + steps * quarter};
+}
+
+constexpr std::size_t class_count = size_class(largest_pooled).index + 1;
+
+void* system_allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{alignment}); }
+void system_deallocate(void* block) noexcept { ::operator delete(block, std::align_val_t{alignment}); }
+
+struct FreeBlock {
+    FreeBlock* next;
+};
+
+struct Cache {
+    std::array<FreeBlock*, class_count> free{};
+    std::size_t bytes = 0;
+
+    ~Cache() { release(); }
+
+    void release() noexcept {
+        for (FreeBlock*& head : free) {
+            while (head != nullptr) system_deallocate(std::exchange(head, head->next));
+        }
+        bytes = 0;
+    }
+};
+
+// Tensors with static storage may outlive their thread's cache, so blocks are then returned to the system. The flag
+// has a trivial destructor and can be read at any time.
+thread_local bool cache_destroyed = false;
+
+struct CacheOwner {
+    Cache cache;
+    ~CacheOwner() { cache_destroyed = true; }
+};
+
+Cache* thread_cache() noexcept {
+    if (cache_destroyed) return nullptr;
+    thread_local CacheOwner owner;
+    return &owner.cache;
+}
+
+}  // namespace
+
+namespace detail {
+
+void* pool_allocate(std::size_t bytes) {
+    if (!pooling || bytes > largest_pooled) return system_allocate(bytes);
+    const SizeClass c = size_class(bytes);
+    if (Cache* cache = thread_cache()) {
+        if (FreeBlock* block = cache->free[c.index]) {
+            cache->free[c.index] = block->next;
+            cache->bytes -= c.bytes;
+            return block;
+        }
+    }
+    return system_allocate(c.bytes);
+}
+
+void pool_deallocate(void* block, std::size_t bytes) noexcept {
+    if (block == nullptr) return;
+    if (!pooling || bytes > largest_pooled) return system_deallocate(block);
+    const SizeClass c = size_class(bytes);
+    Cache* cache = thread_cache();
+    if (cache == nullptr || cache->bytes + c.bytes > cache_limit) return system_deallocate(block);
+    cache->free[c.index] = new (block) FreeBlock{cache->free[c.index]};
+    cache->bytes += c.bytes;
+}
+
+}  // namespace detail
+
+std::size_t memory_pool_cached_bytes() noexcept {
+    const Cache* cache = thread_cache();
+    return cache == nullptr ? 0 : cache->bytes;
+}
+
+void memory_pool_release() noexcept {
+    if (Cache* cache = thread_cache()) cache->release();
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,69 @@
+#include "seqgrad/core/tensor.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "seqgrad/core/error.hpp"
+
+namespace seqgrad {
+
+std::size_t element_count(const Shape& shape) {
+    std::size_t count = 1;
+    // An empty axis makes the tensor empty whatever the others are, so that they must not overflow on the way.
+    if (std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end()) return 0;
+    for (const std::size_t n : shape) {
+        if (count > std::numeric_limits<std::size_t>::max() / n) {
+            throw ShapeError(fmt::format("shape {} holds more elements than memory has addresses", to_string(shape)));
+        }
+        count *= n;
+    }
+    return count;
+}
+
+std::string to_string(const Shape& shape) {
+    return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ", "));
+}
+
+Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
+    const std::size_t rank = std::max(a.size(), b.size());
+    Shape out(rank, std::size_t{1});
+    for (std::size_t i = 1; i <= rank; ++i) {
+        const std::size_t na = i <= a.size() ? a[a.size() - i] : 1;
+        const std::size_t nb = i <= b.size() ? b[b.size() - i] : 1;
+        if (na != nb && na != 1 && nb != 1) {
+            throw ShapeError(fmt::format("{}: cannot broadcast {} with {}: sizes {} and {} differ on axis -{}, and neither is 1",
+                                         op, to_string(a), to_string(b), na, nb, i));
+        }
+        out[rank - i] = na == 1 ? nb : na;
+    }
+    return out;
+}
+
+std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, std::size_t rank) {
+    const auto n = static_cast<std::ptrdiff_t>(rank);
+    if (axis < -n || axis >= n) {
+        throw ShapeError(fmt::format("{}: axis {} does not exist in a tensor of rank {}", op, axis, rank));
+    }
+    return static_cast<std::size_t>(axis < 0 ? axis + n : axis);
+}
+
+template <class T>
+Tensor<T> tensor(const Shape& shape, std::span<const std::type_identity_t<T>> values) {
+    if (element_count(shape) != values.size()) {
+        throw ShapeError(fmt::format("tensor: shape {} holds {} elements, {} given", to_string(shape), element_count(shape),
+                                     values.size()));
+    }
+    Tensor<T> out(shape);
+    std::copy(values.begin(), values.end(), out.data());
+    return out;
+}
+
+template Tensor<float> tensor(const Shape&, std::span<const float>);
+template Tensor<double> tensor(const Shape&, std::span<const double>);
+template Tensor<std::int64_t> tensor(const Shape&, std::span<const std::int64_t>);
+template Tensor<bool> tensor(const Shape&, std::span<const bool>);
+
+}  // namespace seqgrad

@@ -1,0 +1,5 @@
+#pragma once
+
+// All of seqgrad.
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/tensor.hpp"

@@ -1,0 +1,61 @@
+#include "seqgrad/core/tensor.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+#include <thread>
+
+#include "seqgrad/core/error.hpp"
+
+using namespace seqgrad;
+
+TEST_CASE("shapes print as lists") {
+    CHECK(to_string(Shape{}) == "[]");
+    CHECK(to_string(Shape{3}) == "[3]");
+    CHECK(to_string(Shape{32, 16, 12}) == "[32, 16, 12]");
+}
+
+TEST_CASE("element_count multiplies sizes and refuses overflow") {
+    const std::size_t huge = std::size_t{1} << 40;
+    CHECK(element_count({}) == 1);
+    CHECK(element_count({2, 3, 4}) == 24);
+    CHECK(element_count({huge, 0, huge}) == 0);
+    CHECK_THROWS_AS(element_count({huge, huge}), ShapeError);
+}
+
+TEST_CASE("broadcast_shape follows NumPy") {
+    CHECK(broadcast_shape("add", {2, 3}, {3}) == Shape{2, 3});
+    CHECK(broadcast_shape("add", {2, 1, 4}, {3, 1}) == Shape{2, 3, 4});
+    CHECK(broadcast_shape("add", {}, {5}) == Shape{5});
+    CHECK(broadcast_shape("add", {0}, {1}) == Shape{0});
+    CHECK_THROWS_WITH_AS(broadcast_shape("add", {2, 3}, {2, 4}),
+                         "add: cannot broadcast [2, 3] with [2, 4]: sizes 3 and 4 differ on axis -1, and neither is 1", ShapeError);
+    CHECK_THROWS_AS(broadcast_shape("add", {0}, {2}), ShapeError);
+}
+
+TEST_CASE("normalize_axis counts from either end") {
+    CHECK(normalize_axis("sum", -1, 3) == 2);
+    CHECK(normalize_axis("sum", 0, 3) == 0);
+    CHECK_THROWS_AS(normalize_axis("sum", 3, 3), ShapeError);
+    CHECK_THROWS_AS(normalize_axis("sum", -4, 3), ShapeError);
+    CHECK_THROWS_AS(normalize_axis("sum", 0, 0), ShapeError);
+}
+
+TEST_CASE("tensor checks its number of elements") {
+    const auto t = tensor<double>({2, 2}, {1, 2, 3, 4});
+    CHECK(t(1, 0) == 3);
+    CHECK_THROWS_AS(tensor<double>({2, 2}, {1, 2, 3}), ShapeError);
+}
+
+TEST_CASE("storage is aligned, recycled, and may be freed by another thread") {
+    for (const std::size_t n : {1u, 15u, 16u, 17u, 1000u, 100000u}) {
+        Tensor<float> t(Shape{n});
+        CHECK(reinterpret_cast<std::uintptr_t>(t.data()) % 64 == 0);
+    }
+    memory_pool_release();
+    CHECK(memory_pool_cached_bytes() == 0);
+    Tensor<float> moved(Shape{1000});
+    std::thread([t = std::move(moved)] { (void)t; }).join();
+    CHECK_THROWS_AS(PoolAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4), std::bad_alloc);
+}
