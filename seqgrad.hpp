@@ -1,5 +1,10 @@
 #pragma once
 
 // All of seqgrad.
+#include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/op.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/variable.hpp"

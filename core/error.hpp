@@ -11,7 +11,8 @@ class Error : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Shapes, ranks or axes that do not fit the operation. The message names the operation, its operands and their shapes.
+/// Shapes, ranks or axes that do not fit the operation. The message names the operation, its operands and
+/// their shapes.
 class ShapeError : public Error {
   public:
     using Error::Error;

@@ -33,7 +33,8 @@ struct SizeClass {
 
 constexpr SizeClass size_class(std::size_t bytes) {
     if (bytes <= smallest_class) return {0, smallest_class};
-    const auto power = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power+1)
+    const auto power =
+        static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power+1)
     const std::size_t quarter = std::size_t{1} << (power - 2);
     const std::size_t steps = (bytes - (std::size_t{1} << power) + quarter - 1) / quarter;  // 1..4
     return {(power - 6) * 4 + steps, (std::size_t{1} << power) + steps * quarter};
@@ -41,8 +42,12 @@ constexpr SizeClass size_class(std::size_t bytes) {
 
 constexpr std::size_t class_count = size_class(largest_pooled).index + 1;
 
-void* system_allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{alignment}); }
-void system_deallocate(void* block) noexcept { ::operator delete(block, std::align_val_t{alignment}); }
+void* system_allocate(std::size_t bytes) {
+    return ::operator new (bytes, std::align_val_t{alignment});
+}
+void system_deallocate(void* block) noexcept {
+    ::operator delete (block, std::align_val_t{alignment});
+}
 
 struct FreeBlock {
     FreeBlock* next;
@@ -62,8 +67,8 @@ struct Cache {
     }
 };
 
-// Tensors with static storage may outlive their thread's cache, so blocks are then returned to the system. The flag
-// has a trivial destructor and can be read at any time.
+// Tensors with static storage may outlive their thread's cache, so blocks are then returned to the system.
+// The flag has a trivial destructor and can be read at any time.
 thread_local bool cache_destroyed = false;
 
 struct CacheOwner {

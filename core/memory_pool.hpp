@@ -8,8 +8,8 @@ namespace seqgrad {
 
 namespace detail {
 
-/// Returns `bytes` of storage aligned to 64 bytes, from the calling thread's cache where it holds a fitting block.
-/// Throws std::bad_alloc. A block may be given back by another thread than the one that took it.
+/// Returns `bytes` of storage aligned to 64 bytes, from the calling thread's cache where it holds a fitting
+/// block. Throws std::bad_alloc. A block may be given back by another thread than the one that took it.
 void* pool_allocate(std::size_t bytes);
 
 /// Gives back a block taken by pool_allocate with the same `bytes`.
@@ -25,8 +25,9 @@ void memory_pool_release() noexcept;
 
 /// Allocator of tensor storage: 64-byte aligned (a cache line, an AVX-512 register) and recycled.
 ///
-/// Training repeats the same allocations every step, and a large buffer fresh from the system costs a page fault for
-/// every 4 KiB; blocks therefore go to a cache of the freeing thread. At most 1 GiB stays cached per thread.
+/// Training repeats the same allocations every step, and a large buffer fresh from the system costs a page
+/// fault for every 4 KiB; blocks therefore go to a cache of the freeing thread. At most 1 GiB stays cached
+/// per thread.
 template <class T>
 class PoolAllocator {
   public:

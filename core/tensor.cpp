@@ -1,10 +1,10 @@
 #include "seqgrad/core/tensor.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <limits>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 
@@ -12,11 +12,13 @@ namespace seqgrad {
 
 std::size_t element_count(const Shape& shape) {
     std::size_t count = 1;
-    // An empty axis makes the tensor empty whatever the others are, so that they must not overflow on the way.
+    // An empty axis makes the tensor empty whatever the others are, so that they must not overflow on the
+    // way.
     if (std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end()) return 0;
     for (const std::size_t n : shape) {
         if (count > std::numeric_limits<std::size_t>::max() / n) {
-            throw ShapeError(fmt::format("shape {} holds more elements than memory has addresses", to_string(shape)));
+            throw ShapeError(
+                fmt::format("shape {} holds more elements than memory has addresses", to_string(shape)));
         }
         count *= n;
     }
@@ -34,8 +36,9 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
         const std::size_t na = i <= a.size() ? a[a.size() - i] : 1;
         const std::size_t nb = i <= b.size() ? b[b.size() - i] : 1;
         if (na != nb && na != 1 && nb != 1) {
-            throw ShapeError(fmt::format("{}: cannot broadcast {} with {}: sizes {} and {} differ on axis -{}, and neither is 1",
-                                         op, to_string(a), to_string(b), na, nb, i));
+            throw ShapeError(fmt::format(
+                "{}: cannot broadcast {} with {}: sizes {} and {} differ on axis -{}, and neither is 1", op,
+                to_string(a), to_string(b), na, nb, i));
         }
         out[rank - i] = na == 1 ? nb : na;
     }
@@ -53,8 +56,8 @@ std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, std::size_t rank
 template <class T>
 Tensor<T> tensor(const Shape& shape, std::span<const std::type_identity_t<T>> values) {
     if (element_count(shape) != values.size()) {
-        throw ShapeError(fmt::format("tensor: shape {} holds {} elements, {} given", to_string(shape), element_count(shape),
-                                     values.size()));
+        throw ShapeError(fmt::format("tensor: shape {} holds {} elements, {} given", to_string(shape),
+                                     element_count(shape), values.size()));
     }
     Tensor<T> out(shape);
     std::copy(values.begin(), values.end(), out.data());

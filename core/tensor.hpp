@@ -15,8 +15,8 @@ namespace seqgrad {
 /// A dense array of any rank, row-major, on 64-byte-aligned pooled storage.
 ///
 /// It is an xtensor container: any xtensor expression can be assigned to it and it can stand in any xtensor
-/// expression. `Tensor<T>(shape)` leaves its elements uninitialised; `zeros`, `full` and `tensor` below do not.
-/// Used with `float` and `double` for values, `std::int64_t` for indices and labels, `bool` for masks.
+/// expression. `Tensor<T>(shape)` leaves its elements uninitialised; `zeros`, `full` and `tensor` below do
+/// not. Used with `float` and `double` for values, `std::int64_t` for indices and labels, `bool` for masks.
 template <class T>
 using Tensor = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
 
@@ -33,8 +33,8 @@ std::size_t element_count(const Shape& shape);
 /// "[32, 16, 12]"; "[]" for rank 0.
 std::string to_string(const Shape& shape);
 
-/// The shape that `a` and `b` broadcast to by NumPy's rules: axes are aligned at the last one, a missing axis or one
-/// of size 1 stretches. Throws ShapeError naming `op` and both shapes.
+/// The shape that `a` and `b` broadcast to by NumPy's rules: axes are aligned at the last one, a missing axis
+/// or one of size 1 stretches. Throws ShapeError naming `op` and both shapes.
 Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 
 /// Turns an axis counted from the end (-1 is the last) into one counted from the front.
@@ -59,8 +59,8 @@ Tensor<T> ones(const Shape& shape) {
     return Tensor<T>(shape, T{1});
 }
 
-/// A tensor with the given elements in row-major order. Throws ShapeError unless there are exactly as many as the
-/// shape holds.
+/// A tensor with the given elements in row-major order. Throws ShapeError unless there are exactly as many as
+/// the shape holds.
 template <class T>
 Tensor<T> tensor(const Shape& shape, std::span<const std::type_identity_t<T>> values);
 template <class T>

@@ -1,10 +1,10 @@
 #include "seqgrad/core/tensor.hpp"
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <limits>
 #include <thread>
+
+#include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
 
@@ -29,8 +29,10 @@ TEST_CASE("broadcast_shape follows NumPy") {
     CHECK(broadcast_shape("add", {2, 1, 4}, {3, 1}) == Shape{2, 3, 4});
     CHECK(broadcast_shape("add", {}, {5}) == Shape{5});
     CHECK(broadcast_shape("add", {0}, {1}) == Shape{0});
-    CHECK_THROWS_WITH_AS(broadcast_shape("add", {2, 3}, {2, 4}),
-                         "add: cannot broadcast [2, 3] with [2, 4]: sizes 3 and 4 differ on axis -1, and neither is 1", ShapeError);
+    CHECK_THROWS_WITH_AS(
+        broadcast_shape("add", {2, 3}, {2, 4}),
+        "add: cannot broadcast [2, 3] with [2, 4]: sizes 3 and 4 differ on axis -1, and neither is 1",
+        ShapeError);
     CHECK_THROWS_AS(broadcast_shape("add", {0}, {2}), ShapeError);
 }
 
@@ -57,5 +59,6 @@ TEST_CASE("storage is aligned, recycled, and may be freed by another thread") {
     CHECK(memory_pool_cached_bytes() == 0);
     Tensor<float> moved(Shape{1000});
     std::thread([t = std::move(moved)] { (void)t; }).join();
-    CHECK_THROWS_AS(PoolAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4), std::bad_alloc);
+    CHECK_THROWS_AS(PoolAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4),
+                    std::bad_alloc);
 }

@@ -1,0 +1,195 @@
+#include "seqgrad/core/backward.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/internal/finite.hpp"
+#include "seqgrad/core/op.hpp"
+
+namespace seqgrad {
+namespace {
+
+/// One backward pass: the nodes below an output, every node before those that its gradient flows to.
+template <class T>
+class Pass {
+  public:
+    using Node = detail::Node<T>;
+    using NodeRef = detail::NodeRef<T>;
+
+    explicit Pass(const Variable<T>& output) : output_(output.node()) {
+        collect();
+        std::ranges::sort(nodes_, [](const NodeRef& a, const NodeRef& b) { return a->order > b->order; });
+    }
+    ~Pass() {
+        for (const NodeRef& node : nodes_) {
+            if (node) reset(*node);
+        }
+    }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+
+    /// Afterwards the gradients of leaves, and of nodes that are targets or retain theirs, are pending.
+    void run(const Tensor<T>& gradient, bool retain_graph) {
+        for (const NodeRef& node : nodes_) {
+            if (node->graph_freed()) {
+                throw ValueError(
+                    fmt::format("backward: the graph below {} was freed by an earlier backward pass; give "
+                                "that one {{.retain_graph = true}}",
+                                node->op()));
+            }
+        }
+        output_->pending = gradient;
+        for (NodeRef& node : nodes_) {
+            if (node->is_leaf()) continue;
+            if (node->wanted && node->reached()) propagate(*node);
+            if (!retain_graph) node->free_graph();
+            if (node->target || node->retains_grad) continue;
+            reset(*node);
+            node = NodeRef();  // what it saved, and its gradient, are freed while the pass goes on
+        }
+        std::erase(nodes_, NodeRef());
+    }
+
+    const std::vector<NodeRef>& nodes() const { return nodes_; }
+
+  private:
+    static void reset(Node& node) noexcept {
+        node.drop_pending();
+        node.collected = node.wanted = node.target = false;
+    }
+
+    void collect() {
+        std::vector<Node*> stack;
+        const auto visit = [&](const NodeRef& node) {
+            if (!node || node->collected) return;
+            nodes_.push_back(node);
+            node->collected = true;
+            stack.push_back(node.get());
+        };
+        visit(output_);
+        while (!stack.empty()) {
+            Node* node = stack.back();
+            stack.pop_back();
+            for (const NodeRef& input : node->inputs()) visit(input);
+        }
+    }
+
+    void propagate(Node& node) {
+        Backward<T> context(node, {});
+        node.propagate(context);
+        if (!anomaly_detection_enabled()) return;
+        const auto inputs = node.inputs();
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            if (!inputs[i] || !inputs[i]->pending) continue;
+            if (const auto bad = detail::first_non_finite(*inputs[i]->pending)) {
+                throw ValueError(fmt::format(
+                    "anomaly: the gradient that {} propagates to its operand {} of shape {} is not finite: "
+                    "element {} is {}",
+                    node.op(), i, to_string(inputs[i]->shape), *bad, inputs[i]->pending->data()[*bad]));
+            }
+        }
+    }
+
+    NodeRef output_;
+    std::vector<NodeRef> nodes_;
+};
+
+template <class T>
+void check_output(const char* function, const Variable<T>& output, const Tensor<T>& gradient) {
+    if (!output.requires_grad()) {
+        throw ValueError(
+            fmt::format("{}: the loss depends on no Variable that requires a gradient (made by parameter(), "
+                        "outside of NoGrad)",
+                        function));
+    }
+    if (gradient.shape() != output.shape()) {
+        throw ShapeError(fmt::format("{}: a gradient of shape {} given for an output of shape {}", function,
+                                     to_string(gradient.shape()), to_string(output.shape())));
+    }
+}
+
+template <class T>
+Tensor<T> one_for(const char* function, const Variable<T>& loss) {
+    if (loss.size() != 1) {
+        throw ShapeError(fmt::format(
+            "{}: the loss must have one element, got shape {}; reduce it (sum, mean) or give its gradient",
+            function, to_string(loss.shape())));
+    }
+    return ones<T>(loss.shape());
+}
+
+}  // namespace
+
+template <class T, std::same_as<Tensor<T>> Gradient>
+void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptions options) {
+    check_output("backward", output, gradient);
+    Pass<T> pass(output);
+    for (const detail::NodeRef<T>& node : pass.nodes()) node->wanted = true;
+    pass.run(gradient, options.retain_graph);
+    // Only now, when nothing can fail any more, do the leaves' gradients change.
+    for (const detail::NodeRef<T>& node : pass.nodes()) {
+        if (!node->pending) continue;
+        if (node->grad) {
+            detail::add_to(*node->grad, *node->pending);
+        } else {
+            node->grad = std::move(node->pending);
+        }
+    }
+}
+
+template <class T>
+void backward(const Variable<T>& loss, BackwardOptions options) {
+    backward(loss, one_for("backward", loss), options);
+}
+
+template <class T, std::same_as<Tensor<T>> Gradient>
+std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
+                            std::span<const Variable<T>> variables, BackwardOptions options) {
+    check_output("grad", output, gradient);
+    for (const Variable<T>& v : variables) {
+        if (!v.requires_grad())
+            throw ValueError(
+                "grad: one of the variables requires no gradient (made by constant() or detach())");
+    }
+    Pass<T> pass(output);
+    for (const Variable<T>& v : variables) v.node()->target = v.node()->collected;
+    // From the leaves up: a node is worth visiting when a target lies below it.
+    const auto& nodes = pass.nodes();
+    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+        (*it)->wanted = (*it)->target || std::ranges::any_of((*it)->inputs(), [](const auto& input) {
+                            return input && input->wanted;
+                        });
+    }
+    pass.run(gradient, options.retain_graph);
+    std::vector<Tensor<T>> gradients;
+    gradients.reserve(variables.size());
+    for (const Variable<T>& v : variables) {
+        const auto& pending = v.node()->pending;
+        gradients.push_back(v.node()->target && pending ? *pending : zeros<T>(v.shape()));
+    }
+    return gradients;
+}
+
+template <class T>
+std::vector<Tensor<T>> grad(const Variable<T>& loss, std::span<const Variable<T>> variables,
+                            BackwardOptions options) {
+    return grad(loss, one_for("grad", loss), variables, options);
+}
+
+template void backward(const Variable<float>&, BackwardOptions);
+template void backward(const Variable<double>&, BackwardOptions);
+template void backward(const Variable<float>&, const Tensor<float>&, BackwardOptions);
+template void backward(const Variable<double>&, const Tensor<double>&, BackwardOptions);
+template std::vector<Tensor<float>> grad(const Variable<float>&, std::span<const Variable<float>>,
+                                         BackwardOptions);
+template std::vector<Tensor<double>> grad(const Variable<double>&, std::span<const Variable<double>>,
+                                          BackwardOptions);
+template std::vector<Tensor<float>> grad(const Variable<float>&, const Tensor<float>&,
+                                         std::span<const Variable<float>>, BackwardOptions);
+template std::vector<Tensor<double>> grad(const Variable<double>&, const Tensor<double>&,
+                                          std::span<const Variable<double>>, BackwardOptions);
+
+}  // namespace seqgrad

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <concepts>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/variable.hpp"
+
+namespace seqgrad {
+
+/// What happens to the graph after a backward pass.
+struct BackwardOptions {
+    /// Keep it, so that another pass can run through it. Otherwise what it saved is freed while the pass goes
+    /// on, and a second pass throws ValueError.
+    bool retain_graph = false;
+};
+
+/// Back-propagation: adds d loss / d v to the gradient of every parameter v that `loss` depends on.
+///
+/// `loss` has one element. Throws ShapeError when it has not, ValueError when it depends on no parameter,
+/// when its graph was freed by an earlier pass, or when a value the graph saved was assigned to since. No
+/// gradient of a leaf changes when it throws; the graph may be freed.
+template <class T>
+void backward(const Variable<T>& loss, BackwardOptions options = {});
+
+/// The same from any output: adds the product of `gradient` (d loss / d output, of the output's shape) with
+/// the Jacobian.
+template <class T, std::same_as<Tensor<T>> Gradient>
+void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptions options = {});
+
+/// d loss / d v for each of `variables`, parameters or results of operations, without touching any stored
+/// gradient. Zeros for one that the loss does not depend on. Throws as `backward` does.
+template <class T>
+std::vector<Tensor<T>> grad(const Variable<T>& loss, std::span<const Variable<T>> variables,
+                            BackwardOptions options = {});
+template <class T>
+std::vector<Tensor<T>> grad(const Variable<T>& loss, std::initializer_list<Variable<T>> variables,
+                            BackwardOptions options = {}) {
+    return grad(loss, std::span<const Variable<T>>(variables.begin(), variables.size()), options);
+}
+
+/// The same from any output, whose gradient is given.
+template <class T, std::same_as<Tensor<T>> Gradient>
+std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
+                            std::span<const Variable<T>> variables, BackwardOptions options = {});
+
+}  // namespace seqgrad

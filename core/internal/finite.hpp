@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <optional>
+
+#include "seqgrad/core/tensor.hpp"
+
+namespace seqgrad::detail {
+
+/// Index of the first element, in row-major order, that is infinite or not a number.
+template <class T>
+std::optional<std::size_t> first_non_finite(const Tensor<T>& t) {
+    for (std::size_t i = 0; i < t.size(); ++i) {
+        if (!std::isfinite(t.data()[i])) return i;
+    }
+    return std::nullopt;
+}
+
+}  // namespace seqgrad::detail

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/node.hpp"
+#include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/variable.hpp"
+
+// How an operation is written: validate, compute the value, then hand value, operands and a backward function
+// to `record`. The library's own operations are made with this header, and users' are too:
+//
+//     Variable<double> cube(const Variable<double>& x) {
+//         Tensor<double> value = x.value() * x.value() * x.value();
+//         return record("cube", std::move(value), {x}, [x = save(x)](Backward<double>& pass) {
+//             pass.accumulate(0, Tensor<double>(3.0 * x.value() * x.value() * pass.grad()));
+//         });
+//     }
+
+namespace seqgrad {
+
+/// A value kept for the backward pass.
+template <class T>
+class Saved {
+  public:
+    explicit Saved(const Variable<T>& v) : value_(v.value_ref()), version_(value_->version) {}
+
+    /// Throws ValueError when the value was changed after it was saved.
+    const Tensor<T>& value() const;
+    const Shape& shape() const { return value_->tensor.shape(); }
+
+  private:
+    detail::ValueRef<T> value_;
+    std::uint32_t version_;
+};
+
+/// Keeps an operand's, or the result's, value for the backward pass: `[x = save(x)]`.
+template <class T>
+Saved<T> save(const Variable<T>& v) {
+    return Saved<T>(v);
+}
+
+/// Where an input's gradient is accumulated by a kernel that writes it itself.
+template <class T>
+struct GradientBuffer {
+    /// The input's shape; its elements are uninitialised while `fresh`.
+    Tensor<T>& tensor;
+    /// Nothing was accumulated before: overwrite instead of adding.
+    bool fresh;
+    /// The factor for what is already there, as in `C = A B + beta C`.
+    T beta() const { return fresh ? T{0} : T{1}; }
+};
+
+/// What an operation's backward function sees: the gradient of its result, and where the operands' gradients
+/// go.
+template <class T>
+class Backward {
+  public:
+    /// For the engine. `output_grads` is empty for an operation with one result.
+    Backward(detail::Node<T>& node, std::span<std::optional<Tensor<T>>> output_grads)
+        : node_(node), output_grads_(output_grads) {}
+
+    /// d loss / d result. Has the result's shape.
+    const Tensor<T>& grad() const { return *node_.pending; }
+    /// The same, given away: moved when nothing else needs it.
+    Tensor<T> take_grad();
+    /// d loss / d result k of an operation with several results; null when the loss does not depend on it.
+    const Tensor<T>* grad(std::size_t k) const { return output_grads_[k] ? &*output_grads_[k] : nullptr; }
+
+    /// Whether operand i's gradient is needed. Work for others can be skipped; what is given for them is
+    /// dropped.
+    bool wants(std::size_t i) const {
+        const detail::NodeRef<T>& input = node_.inputs()[i];
+        return input && input->wanted;
+    }
+    /// Only when `wants(i)`.
+    const Shape& input_shape(std::size_t i) const { return node_.inputs()[i]->shape; }
+
+    /// Adds `gradient` to operand i's. A gradient of a shape that the operand was broadcast to is summed over
+    /// the stretched axes. Throws ShapeError when the operand does not broadcast to the gradient's shape.
+    void accumulate(std::size_t i, Tensor<T> gradient);
+
+    /// Operand i's gradient to write to directly. Only when `wants(i)`.
+    GradientBuffer<T> buffer(std::size_t i);
+
+  private:
+    detail::Node<T>& node_;
+    std::span<std::optional<Tensor<T>>> output_grads_;
+};
+
+namespace detail {
+
+/// Base of the nodes of recorded operations.
+template <class T>
+class OpNode : public Node<T> {
+  public:
+    OpNode(const char* op, Shape shape, std::span<const Variable<T>> operands);
+    const char* op() const noexcept override { return op_; }
+    std::span<const NodeRef<T>> inputs() const noexcept override { return inputs_; }
+    bool graph_freed() const noexcept override { return freed_; }
+    void free_graph() noexcept override;
+
+  private:
+    const char* op_;
+    std::vector<NodeRef<T>, PoolAllocator<NodeRef<T>>> inputs_;
+    bool freed_ = false;
+};
+
+/// An operation with one result.
+template <class T, class F>
+class SingleResultNode final : public OpNode<T> {
+  public:
+    SingleResultNode(const char* op, Shape shape, std::span<const Variable<T>> operands, F backward)
+        : OpNode<T>(op, std::move(shape), operands), backward_(std::move(backward)) {}
+    void propagate(Backward<T>& pass) override { (*backward_)(pass); }
+    void free_graph() noexcept override {
+        backward_.reset();
+        OpNode<T>::free_graph();
+    }
+
+  private:
+    std::optional<F> backward_;
+};
+
+/// An operation with several results. Each is a node of its own in front of this one, to which it hands its
+/// gradient.
+template <class T>
+class SeveralResultsNode : public OpNode<T> {
+  public:
+    SeveralResultsNode(const char* op, std::size_t results, std::span<const Variable<T>> operands)
+        : OpNode<T>(op, Shape{}, operands), output_grads(results) {}
+    bool reached() const noexcept override;
+    void drop_pending() noexcept override;
+
+    std::vector<std::optional<Tensor<T>>> output_grads;
+};
+
+template <class T, class F>
+class SeveralResultsNodeOf final : public SeveralResultsNode<T> {
+  public:
+    SeveralResultsNodeOf(const char* op, std::size_t results, std::span<const Variable<T>> operands,
+                         F backward)
+        : SeveralResultsNode<T>(op, results, operands), backward_(std::move(backward)) {}
+    void propagate(Backward<T>&) override {
+        Backward<T> pass(*this, this->output_grads);
+        (*backward_)(pass);
+    }
+    void free_graph() noexcept override {
+        backward_.reset();
+        OpNode<T>::free_graph();
+    }
+
+  private:
+    std::optional<F> backward_;
+};
+
+/// Whether a result of these operands needs a graph. Throws ValueError for an empty handle.
+template <class T>
+bool needs_graph(std::span<const Variable<T>> operands);
+
+/// In anomaly mode, throws ValueError when the value is not finite.
+template <class T>
+void check_value(const char* op, const Tensor<T>& value, std::span<const Variable<T>> operands);
+
+template <class T>
+std::vector<Variable<T>> results_of(NodeRef<T> op, std::span<const Variable<T>> values);
+
+}  // namespace detail
+
+/// Makes the result of an operation from its value. Where an operand requires a gradient,
+/// `backward(Backward<T>&)` is kept and called once in every backward pass that reaches the result; its
+/// captures are what is saved. `op` is a string literal. `value` is a constant, given as one so that the
+/// backward function can save it too:
+///
+///     Variable<T> y = constant(exp_of(x.value()));
+///     return record("exp", y, {x}, [y = save(y)](Backward<T>& pass) { ... });
+template <class T, class F>
+Variable<T> record(const char* op, const Variable<T>& value, std::span<const Variable<T>> operands,
+                   F&& backward) {
+    if (anomaly_detection_enabled()) detail::check_value<T>(op, value.value(), operands);
+    if (!detail::needs_graph<T>(operands)) return value;
+    using Node = detail::SingleResultNode<T, std::remove_cvref_t<F>>;
+    return Variable<T>(value.value_ref(),
+                       detail::NodeRef<T>(new Node(op, value.shape(), operands, std::forward<F>(backward))));
+}
+template <class T, class F>
+Variable<T> record(const char* op, const Variable<T>& value, std::initializer_list<Variable<T>> operands,
+                   F&& backward) {
+    return record(op, value, std::span<const Variable<T>>(operands.begin(), operands.size()),
+                  std::forward<F>(backward));
+}
+template <class T, class F>
+Variable<T> record(const char* op, Tensor<T> value, std::initializer_list<Variable<T>> operands,
+                   F&& backward) {
+    return record(op, constant(std::move(value)), operands, std::forward<F>(backward));
+}
+template <class T, class F>
+Variable<T> record(const char* op, Tensor<T> value, std::span<const Variable<T>> operands, F&& backward) {
+    return record(op, constant(std::move(value)), operands, std::forward<F>(backward));
+}
+
+/// The same for an operation with several results: `backward` asks for each result's gradient with
+/// `pass.grad(k)`.
+template <class T, class F>
+std::vector<Variable<T>> record_several(const char* op, std::span<const Variable<T>> values,
+                                        std::span<const Variable<T>> operands, F&& backward) {
+    if (anomaly_detection_enabled()) {
+        for (const Variable<T>& value : values) detail::check_value<T>(op, value.value(), operands);
+    }
+    if (!detail::needs_graph<T>(operands)) return {values.begin(), values.end()};
+    using Node = detail::SeveralResultsNodeOf<T, std::remove_cvref_t<F>>;
+    return detail::results_of<T>(
+        detail::NodeRef<T>(new Node(op, values.size(), operands, std::forward<F>(backward))), values);
+}
+template <class T, class F>
+std::vector<Variable<T>> record_several(const char* op, std::initializer_list<Variable<T>> values,
+                                        std::initializer_list<Variable<T>> operands, F&& backward) {
+    return record_several(op, std::span<const Variable<T>>(values.begin(), values.size()),
+                          std::span<const Variable<T>>(operands.begin(), operands.size()),
+                          std::forward<F>(backward));
+}
+
+}  // namespace seqgrad
