@@ -8,3 +8,4 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
+#include "seqgrad/data/csv.hpp"
