@@ -9,3 +9,4 @@
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/data/csv.hpp"
+#include "seqgrad/data/series.hpp"

@@ -1,0 +1,204 @@
+#include "seqgrad/data/series.hpp"
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+
+namespace seqgrad {
+
+namespace {
+
+constexpr const char* choices = "Missing::drop leaves it out, Missing::interpolate fills it in";
+
+/// A value that `missing` does not allow to be missing, and why.
+struct Gap {
+    std::size_t step;
+    const char* reason;
+};
+
+/// Drops or fills missing values in place. Returns the gap that `missing` does not allow, and then changes
+/// nothing.
+std::optional<Gap> mend(Series& values, Missing missing) {
+    if (missing == Missing::drop) {
+        std::erase_if(values, [](double v) { return std::isnan(v); });
+        return {};
+    }
+    std::size_t last = values.size();  // the last value seen; none yet
+    for (std::size_t t = 0; t < values.size(); ++t) {
+        if (!std::isnan(values[t])) {
+            last = t;
+            continue;
+        }
+        if (missing == Missing::error) return Gap{t, choices};
+        if (last == values.size()) return Gap{t, "no value before it to interpolate from"};
+    }
+    if (missing == Missing::error || values.empty()) return {};
+    if (last + 1 != values.size()) return Gap{last + 1, "no value after it to interpolate to"};
+    for (std::size_t t = 0; t < values.size(); ++t) {
+        if (!std::isnan(values[t])) {
+            last = t;
+            continue;
+        }
+        std::size_t next = t + 1;
+        while (std::isnan(values[next])) ++next;
+        const double weight = static_cast<double>(t - last) / static_cast<double>(next - last);
+        const double before = values[last];
+        values[t] = before + weight * (values[next] - before);
+    }
+    return {};
+}
+
+/// The day that "19580329" or "1958-03-29" names.
+std::optional<std::chrono::year_month_day> parse_date(std::string_view text) {
+    const bool dashes = text.size() == 10 && text[4] == '-' && text[7] == '-';
+    if (!dashes && text.size() != 8) return {};
+    std::string digits(text);
+    if (dashes) std::erase(digits, '-');
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (digits.size() != 8 || error != std::errc{} || end != digits.data() + digits.size()) return {};
+    const std::chrono::year_month_day day{std::chrono::year{static_cast<int>(number / 10000)},
+                                          std::chrono::month{number / 100 % 100},
+                                          std::chrono::day{number % 100}};
+    if (!day.ok()) return {};
+    return day;
+}
+
+struct Sum {
+    double total = 0;
+    std::size_t count = 0;
+};
+
+}  // namespace
+
+Series without_missing(Series values, Missing missing) {
+    if (const auto gap = mend(values, missing)) {
+        throw ValueError(fmt::format("series of {} steps: missing value at step {}: {}", values.size(),
+                                     gap->step, gap->reason));
+    }
+    return values;
+}
+
+Series column_series(const CsvTable& table, std::string_view column, Missing missing) {
+    const std::string name(column);
+    return row_series(table, {&name, 1}, missing);
+}
+
+Series row_series(const CsvTable& table, std::span<const std::string> columns, Missing missing) {
+    if (columns.empty())
+        throw ValueError(table.source() + ": row_series expected one column or more, got none");
+    Series values(table.rows() * columns.size());
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+        const std::vector<double>& numbers = table.numbers(columns[c]);
+        for (std::size_t row = 0; row < numbers.size(); ++row)
+            values[row * columns.size() + c] = numbers[row];
+    }
+    if (const auto gap = mend(values, missing)) {
+        const std::string& column = columns[gap->step % columns.size()];
+        throw FormatError(fmt::format("{}: missing value in column \"{}\": {}",
+                                      table.place(gap->step / columns.size(), column), column, gap->reason));
+    }
+    return values;
+}
+
+MonthlyMeans monthly_means(const CsvTable& table, std::string_view date_column, std::string_view value_column,
+                           Missing missing) {
+    const std::vector<std::string>& dates = table.text(date_column);
+    const std::vector<double>& values = table.numbers(value_column);
+
+    std::vector<Sum> sums;
+    std::chrono::year_month first{};
+    std::chrono::sys_days previous{};
+    for (std::size_t row = 0; row < dates.size(); ++row) {
+        const auto date = parse_date(dates[row]);
+        if (!date) {
+            throw FormatError(fmt::format("{}: expected a date YYYYMMDD or YYYY-MM-DD, got \"{}\"",
+                                          table.place(row, date_column), dates[row]));
+        }
+        if (row == 0) {
+            first = date->year() / date->month();
+        } else if (std::chrono::sys_days(*date) < previous) {
+            throw FormatError(fmt::format("{}: expected a date not before {}, got {}",
+                                          table.place(row, date_column), dates[row - 1], dates[row]));
+        }
+        previous = *date;
+        sums.resize(static_cast<std::size_t>((date->year() / date->month() - first).count()) + 1);
+        if (!std::isnan(values[row])) {
+            sums.back().total += values[row];
+            ++sums.back().count;
+        }
+    }
+
+    const auto month_name = [&first](std::size_t i) {
+        const std::chrono::year_month month = first + std::chrono::months(static_cast<int>(i));
+        return fmt::format("{:04}-{:02}", static_cast<int>(month.year()),
+                           static_cast<unsigned>(month.month()));
+    };
+    MonthlyMeans means;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+        means.values.push_back(sums[i].count == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                                  : sums[i].total / static_cast<double>(sums[i].count));
+        if (sums[i].count != 0 || missing != Missing::drop) means.months.push_back(month_name(i));
+    }
+    if (const auto gap = mend(means.values, missing)) {
+        throw FormatError(fmt::format("{}: no value in {} in column \"{}\": {}", table.source(),
+                                      month_name(gap->step), value_column, gap->reason));
+    }
+    return means;
+}
+
+Series difference(const Series& series, std::size_t lag) {
+    if (lag == 0) throw ValueError("difference: expected a lag of 1 or more steps, got 0");
+    if (series.size() <= lag) {
+        throw ValueError(
+            fmt::format("difference: a lag of {} needs more than {} steps, got {}", lag, lag, series.size()));
+    }
+    Series out(series.size() - lag);
+    for (std::size_t t = 0; t < out.size(); ++t) out[t] = series[t + lag] - series[t];
+    return out;
+}
+
+Series undifference(const Series& differences, const Series& first) {
+    if (first.empty())
+        throw ValueError("undifference: expected the first `lag` values of the series, got none");
+    Series out = first;
+    out.reserve(first.size() + differences.size());
+    for (std::size_t t = 0; t < differences.size(); ++t) out.push_back(out[t] + differences[t]);
+    return out;
+}
+
+template <Real T>
+Tensor<T> series_tensor(const Series& series) {
+    return series_tensor<T>(std::span<const Series>(&series, 1));
+}
+
+template <Real T>
+Tensor<T> series_tensor(std::span<const Series> series) {
+    if (series.empty()) throw ShapeError("series_tensor: expected one series or more, got none");
+    const std::size_t steps = series[0].size();
+    Tensor<T> out(Shape{steps, series.size()});
+    for (std::size_t d = 0; d < series.size(); ++d) {
+        if (series[d].size() != steps) {
+            throw ShapeError(
+                fmt::format("series_tensor: expected series of one length, got {} steps in the first and "
+                            "{} in number {}",
+                            steps, series[d].size(), d + 1));
+        }
+        for (std::size_t t = 0; t < steps; ++t)
+            out.data()[t * series.size() + d] = static_cast<T>(series[d][t]);
+    }
+    return out;
+}
+
+template Tensor<float> series_tensor<float>(const Series&);
+template Tensor<double> series_tensor<double>(const Series&);
+template Tensor<float> series_tensor<float>(std::span<const Series>);
+template Tensor<double> series_tensor<double>(std::span<const Series>);
+
+}  // namespace seqgrad
