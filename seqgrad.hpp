@@ -9,4 +9,7 @@
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/data/csv.hpp"
+#include "seqgrad/data/dataset.hpp"
+#include "seqgrad/data/scaler.hpp"
 #include "seqgrad/data/series.hpp"
+#include "seqgrad/data/windows.hpp"

@@ -1,0 +1,162 @@
+#include "seqgrad/data/scaler.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+
+namespace seqgrad {
+
+StandardScaler& StandardScaler::fit(std::span<const double> values) {
+    fit_rows(values.data(), values.size(), 1);
+    return *this;
+}
+
+template <Real T>
+StandardScaler& StandardScaler::fit(const Tensor<T>& x) {
+    if (x.dimension() == 0) {
+        throw ShapeError("StandardScaler: expected values [time] or [..., features], got " +
+                         to_string(x.shape()));
+    }
+    const std::size_t features = x.dimension() == 1 ? 1 : x.shape(x.dimension() - 1);
+    fit_rows(x.data(), features == 0 ? 0 : x.size() / features, features);
+    return *this;
+}
+
+template <Real T>
+void StandardScaler::fit_rows(const T* x, std::size_t rows, std::size_t features) {
+    if (rows == 0) throw ValueError("StandardScaler: expected values to fit, got none");
+    std::vector<double> means(features);
+    std::vector<double> scales(features);
+    for (std::size_t f = 0; f < features; ++f) {
+        bool constant = true;
+        double sum = 0;
+        for (std::size_t r = 0; r < rows; ++r) {
+            const double value = x[r * features + f];
+            if (!std::isfinite(value)) {
+                throw ValueError(fmt::format(
+                    "StandardScaler: feature {}, row {}: expected a finite value, got {}", f, r, value));
+            }
+            constant = constant && x[r * features + f] == x[f];
+            sum += value;
+        }
+        if (constant) {
+            throw ValueError(
+                fmt::format("StandardScaler: feature {} is {} in all {} rows: a constant has no scale; leave "
+                            "the feature out",
+                            f, x[f], rows));
+        }
+        const double mean = sum / static_cast<double>(rows);
+        double squares = 0;
+        for (std::size_t r = 0; r < rows; ++r) {
+            const double deviation = x[r * features + f] - mean;
+            squares += deviation * deviation;
+        }
+        means[f] = mean;
+        scales[f] = std::sqrt(squares / static_cast<double>(rows));
+        if (!std::isnormal(scales[f])) {
+            throw ValueError(fmt::format(
+                "StandardScaler: feature {} has a standard deviation beyond the range of double", f));
+        }
+    }
+    mean_ = std::move(means);
+    scale_ = std::move(scales);
+}
+
+Series StandardScaler::transform(std::span<const double> values) const {
+    check_univariate("transform");
+    Series out(values.begin(), values.end());
+    for (double& v : out) v = (v - mean_[0]) / scale_[0];
+    return out;
+}
+
+template <Real T>
+Tensor<T> StandardScaler::transform(const Tensor<T>& x) const {
+    check_shape("transform", x);
+    Tensor<T> out(x.shape());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const std::size_t f = i % mean_.size();
+        out.data()[i] = static_cast<T>((x.data()[i] - mean_[f]) / scale_[f]);
+    }
+    return out;
+}
+
+Series StandardScaler::inverse_transform(std::span<const double> values) const {
+    check_univariate("inverse_transform");
+    Series out(values.begin(), values.end());
+    for (double& v : out) v = v * scale_[0] + mean_[0];
+    return out;
+}
+
+template <Real T>
+Tensor<T> StandardScaler::inverse_transform(const Tensor<T>& z) const {
+    check_shape("inverse_transform", z);
+    Tensor<T> out(z.shape());
+    for (std::size_t i = 0; i < z.size(); ++i) {
+        const std::size_t f = i % mean_.size();
+        out.data()[i] = static_cast<T>(z.data()[i] * scale_[f] + mean_[f]);
+    }
+    return out;
+}
+
+const std::vector<double>& StandardScaler::mean() const {
+    check_fitted("mean");
+    return mean_;
+}
+
+const std::vector<double>& StandardScaler::scale() const {
+    check_fitted("scale");
+    return scale_;
+}
+
+StandardScaler StandardScaler::select(std::span<const std::size_t> features) const {
+    check_fitted("select");
+    if (features.empty()) throw ValueError("StandardScaler: select expected one feature or more, got none");
+    StandardScaler out;
+    for (const std::size_t f : features) {
+        if (f >= mean_.size()) {
+            throw ValueError(
+                fmt::format("StandardScaler: select found no feature {} among {}", f, mean_.size()));
+        }
+        out.mean_.push_back(mean_[f]);
+        out.scale_.push_back(scale_[f]);
+    }
+    return out;
+}
+
+void StandardScaler::check_fitted(const char* call) const {
+    if (!is_fitted()) {
+        throw ValueError(fmt::format(
+            "StandardScaler: {} needs a fitted scaler; call fit on the training part first", call));
+    }
+}
+
+void StandardScaler::check_univariate(const char* call) const {
+    check_fitted(call);
+    if (mean_.size() != 1) {
+        throw ValueError(fmt::format("StandardScaler: {} got one series, but was fitted on {} features", call,
+                                     mean_.size()));
+    }
+}
+
+template <Real T>
+void StandardScaler::check_shape(const char* call, const Tensor<T>& x) const {
+    check_fitted(call);
+    if (mean_.size() == 1) return;
+    if (x.dimension() == 0 || x.shape(x.dimension() - 1) % mean_.size() != 0) {
+        throw ShapeError(
+            fmt::format("StandardScaler: {} expected a last axis of {} features or a multiple of it, got {}",
+                        call, mean_.size(), to_string(x.shape())));
+    }
+}
+
+template StandardScaler& StandardScaler::fit(const Tensor<float>&);
+template StandardScaler& StandardScaler::fit(const Tensor<double>&);
+template Tensor<float> StandardScaler::transform(const Tensor<float>&) const;
+template Tensor<double> StandardScaler::transform(const Tensor<double>&) const;
+template Tensor<float> StandardScaler::inverse_transform(const Tensor<float>&) const;
+template Tensor<double> StandardScaler::inverse_transform(const Tensor<double>&) const;
+
+}  // namespace seqgrad

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "seqgrad/core/tensor.hpp"
+#include "seqgrad/data/series.hpp"
+
+namespace seqgrad {
+
+/// Shifts and scales each feature to mean 0 and standard deviation 1: z = (x - mean) / scale.
+///
+/// Fit it on the training part alone: what it learns from later steps would leak into the forecasts. `scale`
+/// is the population's standard deviation, sqrt(mean((x - mean)^2)). Everything is computed in double.
+class StandardScaler {
+  public:
+    /// Learns mean and scale from one feature. Throws ValueError when there are no values, one is not finite,
+    /// or all are the same; the scaler is then as it was.
+    StandardScaler& fit(std::span<const double> values);
+
+    /// Learns mean and scale of each feature: of the last axis for rank 2 and above ([time, D], [B, T, D]),
+    /// of the one feature there is for rank 1 ([time]). Throws ShapeError for rank 0, ValueError naming the
+    /// feature as above.
+    template <Real T>
+    StandardScaler& fit(const Tensor<T>& x);
+
+    /// z = (x - mean) / scale. Throws ValueError before fit, or unless fitted on one feature.
+    Series transform(std::span<const double> values) const;
+
+    /// z = (x - mean) / scale, feature by feature. A scaler of one feature takes any shape; one of D features
+    /// takes a last axis of D or a multiple of it, as targets of several steps have. Throws ValueError before
+    /// fit, ShapeError for another last axis.
+    template <Real T>
+    Tensor<T> transform(const Tensor<T>& x) const;
+
+    /// x = z * scale + mean. Throws as transform does.
+    Series inverse_transform(std::span<const double> values) const;
+
+    /// x = z * scale + mean, feature by feature, with shapes as in transform. Throws as transform does.
+    template <Real T>
+    Tensor<T> inverse_transform(const Tensor<T>& z) const;
+
+    /// Whether fit has succeeded.
+    bool is_fitted() const { return !mean_.empty(); }
+
+    /// Mean of each feature. Throws ValueError before fit.
+    const std::vector<double>& mean() const;
+
+    /// Standard deviation of each feature. Throws ValueError before fit.
+    const std::vector<double>& scale() const;
+
+    /// The scaler of some of the features, for targets that have only those (WindowOptions::target_features).
+    /// Throws ValueError before fit, for no features, and for one that there is not.
+    StandardScaler select(std::span<const std::size_t> features) const;
+
+  private:
+    template <Real T>
+    void fit_rows(const T* x, std::size_t rows, std::size_t features);
+
+    void check_fitted(const char* call) const;
+    void check_univariate(const char* call) const;
+    template <Real T>
+    void check_shape(const char* call, const Tensor<T>& x) const;
+
+    std::vector<double> mean_;
+    std::vector<double> scale_;
+};
+
+}  // namespace seqgrad

@@ -1,0 +1,111 @@
+#include "seqgrad/data/scaler.hpp"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/error.hpp"
+
+using namespace seqgrad;
+
+TEST_CASE("a series is brought to mean 0 and standard deviation 1, and back") {
+    const Series x = {2, 4, 4, 4, 5, 5, 7, 9};
+    StandardScaler scaler;
+    CHECK_FALSE(scaler.is_fitted());
+    scaler.fit(x);
+    CHECK(scaler.is_fitted());
+    CHECK(scaler.mean() == std::vector<double>{5});
+    CHECK(scaler.scale() == std::vector<double>{2});
+    CHECK(scaler.transform(x) == Series{-1.5, -0.5, -0.5, -0.5, 0, 0, 1, 2});
+    CHECK(scaler.inverse_transform(scaler.transform(x)) == x);
+    CHECK(scaler.transform(Series{11}) == Series{3});
+    CHECK(scaler.transform(Series{}).empty());
+}
+
+TEST_CASE_TEMPLATE("features are scaled one by one, whatever stands before them", T, float, double) {
+    const Tensor<T> x = tensor<T>({2, 2, 2}, {1, -10, 3, 10, 1, -10, 3, 10});
+    StandardScaler scaler;
+    scaler.fit(x);
+    CHECK(scaler.mean() == std::vector<double>{2, 0});
+    CHECK(scaler.scale() == std::vector<double>{1, 10});
+    const Tensor<T> z = scaler.transform(x);
+    CHECK(z == tensor<T>({2, 2, 2}, {-1, -1, 1, 1, -1, -1, 1, 1}));
+    CHECK(scaler.inverse_transform(z) == x);
+
+    SUBCASE("targets of several steps repeat the features") {
+        CHECK(scaler.inverse_transform(tensor<T>({1, 4}, {0, 0, 1, 1})) == tensor<T>({1, 4}, {2, 0, 3, 10}));
+        CHECK_THROWS_WITH_AS(
+            scaler.transform(zeros<T>({4, 3})),
+            "StandardScaler: transform expected a last axis of 2 features or a multiple of it, got [4, 3]",
+            ShapeError);
+        CHECK_THROWS_AS(scaler.inverse_transform(zeros<T>({})), ShapeError);
+        CHECK_THROWS_AS(scaler.transform(Series{1, 2}), ValueError);
+        CHECK_THROWS_AS(scaler.inverse_transform(Series{1, 2}), ValueError);
+    }
+    SUBCASE("a feature can be had alone") {
+        const StandardScaler second = scaler.select(std::vector<std::size_t>{1});
+        CHECK(second.inverse_transform(tensor<T>({3}, {-1, 0, 2})) == tensor<T>({3}, {-10, 0, 20}));
+        CHECK_THROWS_AS(scaler.select({}), ValueError);
+        CHECK_THROWS_WITH_AS(scaler.select(std::vector<std::size_t>{2}),
+                             "StandardScaler: select found no feature 2 among 2", ValueError);
+    }
+}
+
+TEST_CASE("a tensor of one axis is one feature, and its scaler takes any shape") {
+    StandardScaler scaler;
+    scaler.fit(tensor<float>({4}, {0, 2, 0, 2}));
+    CHECK(scaler.mean() == std::vector<double>{1});
+    CHECK(scaler.transform(tensor<float>({2, 3}, {0, 1, 2, 3, 4, 5})) ==
+          tensor<float>({2, 3}, {-1, 0, 1, 2, 3, 4}));
+    CHECK(scaler.inverse_transform(tensor<float>({}, {3}))() == 4);
+}
+
+TEST_CASE("statistics stay exact far from zero") {
+    StandardScaler scaler;
+    scaler.fit(Series{1e9 + 1, 1e9 + 2, 1e9 + 3});
+    CHECK(scaler.mean()[0] == 1e9 + 2);
+    CHECK(scaler.scale()[0] == doctest::Approx(std::sqrt(2.0 / 3)).epsilon(1e-12));
+}
+
+TEST_CASE("a scaler that was not fitted refuses everything but fit") {
+    const StandardScaler scaler;
+    CHECK_THROWS_WITH_AS(
+        scaler.transform(Series{1}),
+        "StandardScaler: transform needs a fitted scaler; call fit on the training part first", ValueError);
+    CHECK_THROWS_AS(scaler.inverse_transform(Series{1}), ValueError);
+    CHECK_THROWS_AS(scaler.transform(zeros<float>({2})), ValueError);
+    CHECK_THROWS_AS(scaler.inverse_transform(zeros<double>({2})), ValueError);
+    CHECK_THROWS_AS(scaler.mean(), ValueError);
+    CHECK_THROWS_AS(scaler.scale(), ValueError);
+    CHECK_THROWS_AS(scaler.select(std::vector<std::size_t>{0}), ValueError);
+}
+
+TEST_CASE("values without a scale are refused, and leave the scaler as it was") {
+    StandardScaler scaler;
+    scaler.fit(Series{0, 2});
+    const double inf = std::numeric_limits<double>::infinity();
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(scaler.fit(Series{}), "StandardScaler: expected values to fit, got none",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(
+        scaler.fit(Series{0.1, 0.1, 0.1}),
+        "StandardScaler: feature 0 is 0.1 in all 3 rows: a constant has no scale; leave the feature out",
+        ValueError);
+    CHECK_THROWS_AS(scaler.fit(Series{7}), ValueError);
+    CHECK_THROWS_WITH_AS(scaler.fit(Series{1, nan}),
+                         "StandardScaler: feature 0, row 1: expected a finite value, got nan", ValueError);
+    CHECK_THROWS_AS(scaler.fit(Series{inf, 1}), ValueError);
+    CHECK_THROWS_AS(scaler.fit(Series{-1e300, 1e300}), ValueError);
+    CHECK_THROWS_AS(scaler.fit(Series{0, 4.9406564584124654e-324}), ValueError);
+    CHECK_THROWS_WITH_AS(
+        scaler.fit(tensor<float>({2, 2}, {1, 5, 2, 5})),
+        "StandardScaler: feature 1 is 5 in all 2 rows: a constant has no scale; leave the feature out",
+        ValueError);
+    CHECK_THROWS_AS(scaler.fit(zeros<float>({0, 3})), ValueError);
+    CHECK_THROWS_AS(scaler.fit(zeros<float>({3, 0})), ValueError);
+    CHECK_THROWS_AS(scaler.fit(zeros<double>({})), ShapeError);
+    CHECK(scaler.mean() == std::vector<double>{1});
+    CHECK(scaler.scale() == std::vector<double>{1});
+}
