@@ -1,0 +1,189 @@
+#pragma once
+
+// Elementary functions of whole vector registers, shared by every kernel. Included only by the translation
+// units that are compiled once for each instruction set. Every function here is a template over the batch
+// type, whose architecture parameter keeps the copies of different instruction sets apart at link time.
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include <xsimd/xsimd.hpp>
+
+namespace seqgrad::kernels::math {
+
+template <class B>
+using Value = typename B::value_type;
+
+template <class B>
+constexpr bool is_single = std::is_same_v<Value<B>, float>;
+
+/// A polynomial by Horner's rule, the coefficient of the highest power first.
+template <class B, class... Coefficients>
+inline B polynomial(B x, double highest, Coefficients... others) {
+    B p(static_cast<Value<B>>(highest));
+    ((p = xsimd::fma(p, x, B(static_cast<Value<B>>(others)))), ...);
+    return p;
+}
+
+/// The smaller (larger) of a constant and x; NaN where x is NaN, because the processor's minimum returns its
+/// second operand then.
+template <class B>
+inline B at_most(Value<B> limit, B x) {
+    return xsimd::min(B(limit), x);
+}
+template <class B>
+inline B at_least(Value<B> limit, B x) {
+    return xsimd::max(B(limit), x);
+}
+
+/// Adding this leaves the nearest integer in the low bits of the significand.
+template <class B>
+constexpr Value<B> rounding_shift = is_single<B> ? Value<B>(0x1.8p23) : Value<B>(0x1.8p52);
+
+/// 2^n for integral n in the range of normal numbers.
+template <class B>
+inline B power_of_two(B n) {
+    using Bits =
+        xsimd::batch<std::conditional_t<is_single<B>, std::int32_t, std::int64_t>, typename B::arch_type>;
+    constexpr int digits = std::numeric_limits<Value<B>>::digits - 1;
+    constexpr auto bias = std::numeric_limits<Value<B>>::max_exponent - 1;
+    const B shifted = n + B(rounding_shift<B> + Value<B>(bias));
+    return std::bit_cast<B>(std::bit_cast<Bits>(shifted) << digits);
+}
+
+/// e^x = 2^n (1 + p) with |x - n ln 2| <= ln(2) / 2.
+template <class B>
+struct ExpParts {
+    B n, p;
+};
+
+/// Cody and Waite's reduction, then Taylor's polynomial of e^r - 1: with |r| <= 0.347 the first term left out
+/// is below a quarter of a unit in the last place.
+template <class B>
+inline ExpParts<B> exp_parts(B x) {
+    const B n =
+        xsimd::fma(x, B(Value<B>(1.4426950408889634074)), B(rounding_shift<B>)) - B(rounding_shift<B>);
+    if constexpr (is_single<B>) {
+        // ln 2 in two parts, the first short enough that its product with n is exact.
+        B r = xsimd::fma(n, B(-0.693359375f), x);
+        r = xsimd::fma(n, B(2.12194440054690583e-4f), r);
+        const B q = polynomial(r, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 1. / 2);
+        return {n, xsimd::fma(r * r, q, r)};
+    } else {
+        B r = xsimd::fma(n, B(-0x1.62e42fefa0000p-1), x);
+        r = xsimd::fma(n, B(-0x1.cf79abc9e3b39p-40), r);
+        const B q = polynomial(r, 1. / 6227020800, 1. / 479001600, 1. / 39916800, 1. / 3628800, 1. / 362880,
+                               1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 1. / 2);
+        return {n, xsimd::fma(r * r, q, r)};
+    }
+}
+
+/// Below (above) these, e^x is zero (infinite) in T.
+template <class B>
+constexpr Value<B> exp_lowest = is_single<B> ? Value<B>(-104) : Value<B>(-746);
+template <class B>
+constexpr Value<B> exp_highest = is_single<B> ? Value<B>(89) : Value<B>(710);
+
+template <class B>
+inline B exp(B x) {
+    const auto [n, p] = exp_parts(at_most(exp_highest<B>, at_least(exp_lowest<B>, x)));
+    // 2^n may lie outside the normal numbers although the result does not, or is denormal itself: scale in
+    // two steps.
+    const B half = xsimd::fma(n, B(Value<B>(0.5)), B(rounding_shift<B>)) - B(rounding_shift<B>);
+    const B scale = power_of_two(half);
+    return xsimd::fma(p, scale, scale) * power_of_two(n - half);
+}
+
+/// e^-|x|
+template <class B>
+inline B exp_minus_abs(B x) {
+    return math::exp(-xsimd::abs(x));
+}
+
+/// x where it is so small that f(x) = x + O(x^2) rounds to it, f elsewhere: keeps the sign of -0 and denormal
+/// numbers.
+template <class B>
+inline B x_where_tiny(B x, B f) {
+    return xsimd::select(xsimd::abs(x) < B(std::numeric_limits<Value<B>>::epsilon() / 4), x, f);
+}
+
+template <class B>
+inline B expm1(B x) {
+    // Below -50 the result is -1 in either type.
+    const auto [n, p] = exp_parts(at_most(exp_highest<B>, at_least(Value<B>(-50), x)));
+    // Half of the result, so that 2^n stays finite as long as the result is.
+    const B half_scale = power_of_two(n - B(Value<B>(1)));
+    const B half = xsimd::fma(p, half_scale, half_scale - B(Value<B>(0.5)));
+    return x_where_tiny(x, half + half);
+}
+
+/// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x.
+template <class B>
+inline B tanh(B x) {
+    // Where the clamp acts the quotient rounds to one.
+    constexpr Value<B> limit = is_single<B> ? Value<B>(20) : Value<B>(40);
+    const B magnitude = xsimd::abs(x);
+    const auto [n, p] = exp_parts(at_most(limit, magnitude + magnitude));
+    const B scale = power_of_two(n);
+    const B e = xsimd::fma(p, scale, scale - B(Value<B>(1)));
+    const B sign = xsimd::bitofsign(x);
+    return (e / (e + B(Value<B>(2)))) | sign;
+}
+
+/// 1 / (1 + e^-x), from e^-|x| so that nothing overflows and small results keep their digits.
+template <class B>
+inline B sigmoid(B x) {
+    const B e = exp_minus_abs(x);
+    const B one(Value<B>(1));
+    return xsimd::select(x < B(Value<B>(0)), e, one) / (one + e);
+}
+
+template <class B>
+inline B erf(B x) {
+    if constexpr (is_single<B>) {
+        return xsimd::erf(x);
+    } else {
+        const B magnitude = at_most(6., xsimd::abs(x));  // erf(6) rounds to 1
+        const B square = magnitude * magnitude;
+        // Chebyshev interpolants computed for seqgrad in 50 digits: erf(x) / x in x^2 for |x| <= 1 (error
+        // 7e-18), and e^(x^2) erfc(x) in t = (x - 2.5) / (x + 2.5) for 1 <= x <= 6 (error 3e-17).
+        const B small =
+            x * polynomial(square, -7.7958988270021422416e-10, 1.3720064546777685604e-8,
+                           -1.6208483801871705902e-7, 1.644742470331736241e-6, -0.000014924736907419660338,
+                           0.00012055294904839707917, -0.00085483259753896920806, 0.0052239776071164227321,
+                           -0.02686617064323777036, 0.11283791670945006266, -0.37612638903183540438,
+                           1.1283791670955125665);
+        const B t = (magnitude - B(2.5)) / (magnitude + B(2.5));
+        const B scaled_erfc =
+            polynomial(t, -1.58763389312734402e-6, -2.23285165175552144e-6, 7.49973505076329867e-6,
+                       0.0000185967477311445286, -0.0000341757188968562926, -0.000128874831348378418,
+                       0.0002283799633257643, 0.000875915287577432747, -0.00264236595181345486,
+                       -0.00399370116012302921, 0.0399225390754652319, -0.125033052378917812,
+                       0.251713193217448766, -0.37173673394897296, 0.210806364061143584);
+        const B large = (B(1.) - math::exp(-square) * scaled_erfc) | xsimd::bitofsign(x);
+        return xsimd::select(magnitude < B(1.), small, large);
+    }
+}
+
+template <class B>
+inline B log(B x) {
+    // xsimd's logarithm takes no denormal numbers in double: scale them up by a power of two.
+    const auto denormal = x < B(std::numeric_limits<Value<B>>::min());
+    const B result = xsimd::log(xsimd::select(denormal, x * B(Value<B>(0x1p54)), x));
+    return xsimd::select(denormal, result - B(Value<B>(54 * 0.693147180559945309417)), result);
+}
+
+template <class B>
+inline B log1p(B x) {
+    return x_where_tiny(x, xsimd::log1p(x));
+}
+
+/// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
+template <class B>
+inline B softplus(B x) {
+    return at_least(Value<B>(0), x) + math::log1p(exp_minus_abs(x));
+}
+
+}  // namespace seqgrad::kernels::math
