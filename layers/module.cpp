@@ -1,0 +1,208 @@
+#include "seqgrad/layers/module.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+
+namespace seqgrad {
+
+std::string to_string(const PartialShape& shape) {
+    std::string out = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (i > 0) out += ", ";
+        out += shape[i] == unknown ? "None" : std::to_string(shape[i]);
+    }
+    return out + (shape.size() == 1 ? ",)" : ")");
+}
+
+PartialShape any_batch(const Shape& shape) {
+    PartialShape partial(shape.begin(), shape.end());
+    if (!partial.empty()) partial[0] = unknown;
+    return partial;
+}
+
+template <class T>
+void Members<T>::check_name(std::string_view name) const {
+    if (name.empty() || name.find('.') != std::string_view::npos) {
+        throw ValueError(fmt::format("{}: a member is named \"{}\"; names are not empty and hold no dot",
+                                     owner_.description(), name));
+    }
+    const auto same = [&](const auto& member) { return member.name == name; };
+    if (std::ranges::any_of(parameters_, same) || std::ranges::any_of(children_, same)) {
+        throw ValueError(fmt::format("{}: two members are named \"{}\"", owner_.description(), name));
+    }
+}
+
+template <class T>
+void Members<T>::parameter(std::string_view name, Variable<T>& variable) {
+    check_name(name);
+    parameters_.push_back({std::string(name), &variable});
+}
+
+template <class T>
+void Members<T>::child(std::string_view name, Module<T>& module) {
+    check_name(name);
+    children_.push_back({std::string(name), &module});
+}
+
+/// A walk over a module and all inside it, each module and each parameter once, parents first.
+template <class T>
+struct Module<T>::Walk {
+    using Visit = std::function<void(const std::string& path, Module& module, const Members<T>& members)>;
+
+    void operator()(const std::string& path, Module& module) {
+        if (std::ranges::find(open, &module) != open.end()) {
+            throw ValueError(
+                fmt::format("{}: the module at \"{}\" contains itself", module.description(), path));
+        }
+        if (std::ranges::find(done, &module) != done.end()) return;
+        const Members<T> members = module.collect();
+        visit(path, module, members);
+        open.push_back(&module);
+        for (const auto& child : members.children_)
+            (*this)(path.empty() ? child.name : path + "." + child.name, *child.module);
+        open.pop_back();
+        done.push_back(&module);
+    }
+
+    Visit visit;
+    std::vector<const Module*> open = {};
+    std::vector<const Module*> done = {};
+};
+
+template <class T>
+Members<T> Module<T>::collect() const {
+    Members<T> found(*this);
+    // `members` names members and changes nothing; it is not const so that what it names can be changed
+    // through Members.
+    const_cast<Module&>(*this).members(found);
+    return found;
+}
+
+template <class T>
+Variable<T> Module<T>::operator()(const Variable<T>& x) {
+    build(any_batch(x.shape()));
+    Variable<T> y = call(x);
+    output_shape_ = any_batch(y.shape());
+    return y;
+}
+
+template <class T>
+void Module<T>::build(const PartialShape& input_shape) {
+    if (built_) return;
+    build_parameters(input_shape);
+    built_ = true;
+}
+
+template <class T>
+PartialShape Module<T>::compute_output_shape(const PartialShape&) const {
+    throw ValueError(fmt::format("{}: does not say its output shape; call it once instead", description()));
+}
+
+template <class T>
+void Module<T>::members(Members<T>&) {}
+
+template <class T>
+void Module<T>::build_parameters(const PartialShape&) {}
+
+template <class T>
+Variable<T> Module<T>::call(const Variable<T>&) {
+    throw ValueError(fmt::format("{}: has no call with one input", description()));
+}
+
+template <class T>
+std::vector<NamedParameter<T>> Module<T>::parameters() const {
+    std::vector<NamedParameter<T>> found;
+    Walk walk{[&](const std::string& path, Module&, const Members<T>& members) {
+        for (const auto& p : members.parameters_) {
+            const bool known = !*p.variable || std::ranges::any_of(found, [&](const auto& f) {
+                return f.variable.same_as(*p.variable);
+            });
+            if (!known) found.push_back({path.empty() ? p.name : path + "." + p.name, *p.variable});
+        }
+    }};
+    walk("", const_cast<Module&>(*this));
+    return found;
+}
+
+template <class T>
+std::size_t Module<T>::parameter_count() const {
+    const auto all = parameters();
+    return std::transform_reduce(all.begin(), all.end(), std::size_t{0}, std::plus<>{},
+                                 [](const NamedParameter<T>& p) { return p.variable.size(); });
+}
+
+template <class T>
+void Module<T>::set_training(bool training) {
+    Walk walk{[&](const std::string&, Module& module, const Members<T>&) { module.training_ = training; }};
+    walk("", *this);
+}
+
+template <class T>
+std::string Module<T>::description() const {
+    return name_.empty() ? type() : fmt::format("{} \"{}\"", type(), name_);
+}
+
+namespace {
+
+/// "1,234,567".
+std::string with_separators(std::size_t n) {
+    std::string digits = std::to_string(n);
+    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+    return digits;
+}
+
+}  // namespace
+
+template <class T>
+std::string Module<T>::summary() const {
+    struct Row {
+        std::string layer, shape, parameters;
+    };
+    std::vector<Row> rows{{"Layer (type)", "Output shape", "Param #"}};
+    const auto row = [](const std::string& path, const Module& module) {
+        return Row{path.empty() ? module.description() : fmt::format("{} ({})", path, module.type()),
+                   module.output_shape().empty() ? "?" : to_string(module.output_shape()),
+                   module.built() ? with_separators(module.parameter_count()) : "? (not built)"};
+    };
+    Walk walk{[&](const std::string& path, Module& module, const Members<T>& members) {
+        // The module itself is the table's title, unless it is a single layer.
+        if (!path.empty() || members.children_.empty()) rows.push_back(row(path, module));
+    }};
+    walk("", const_cast<Module&>(*this));
+
+    std::size_t layer = 0;
+    std::size_t shape = 0;
+    std::size_t count = 0;
+    for (const Row& r : rows) {
+        layer = std::max(layer, r.layer.size());
+        shape = std::max(shape, r.shape.size());
+        count = std::max(count, r.parameters.size());
+    }
+    const std::string rule(layer + shape + count + 6, '-');
+    std::string out = fmt::format("{}\n{}\n", description(), rule);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        out += fmt::format(" {:<{}}  {:<{}}  {:>{}}\n", rows[i].layer, layer, rows[i].shape, shape,
+                           rows[i].parameters, count);
+        if (i == 0) out += rule + "\n";
+    }
+    const std::size_t total = parameter_count();
+    std::size_t trainable = 0;
+    for (const NamedParameter<T>& p : parameters())
+        trainable += p.variable.requires_grad() ? p.variable.size() : 0;
+    out +=
+        fmt::format("{}\nTotal params: {} ({} bytes)\nTrainable params: {}\n", rule, with_separators(total),
+                    with_separators(total * sizeof(T)), with_separators(trainable));
+    return out;
+}
+
+template class Members<float>;
+template class Members<double>;
+template class Module<float>;
+template class Module<double>;
+
+}  // namespace seqgrad

@@ -1,0 +1,93 @@
+#include "seqgrad/layers/sequential.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+
+namespace seqgrad {
+namespace {
+
+/// "SimpleRNN" -> "simple_rnn", "LayerNormalization" -> "layer_normalization", as Keras names layers.
+std::string snake_case(const std::string& name) {
+    const auto upper = [&](std::size_t i) { return std::isupper(static_cast<unsigned char>(name[i])) != 0; };
+    std::string out;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        const bool starts_word =
+            i > 0 && upper(i) && (!upper(i - 1) || (i + 1 < name.size() && !upper(i + 1)));
+        if (starts_word) out += '_';
+        out += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+    }
+    return out;
+}
+
+}  // namespace
+
+template <class T>
+Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
+    if (!layer) throw ValueError(fmt::format("{}: add was given no layer", this->description()));
+    if (this->built()) {
+        throw ValueError(fmt::format("{}: cannot add {} after the model was built", this->description(),
+                                     layer->description()));
+    }
+    const auto taken = [&](const std::string& name) {
+        return std::ranges::any_of(layers_, [&](const auto& other) { return other->name() == name; });
+    };
+    if (layer->name().empty()) {
+        const std::string base = snake_case(layer->type());
+        std::string name = base;
+        for (std::size_t n = 1; taken(name); ++n) name = fmt::format("{}_{}", base, n);
+        layer->set_name(std::move(name));
+    } else if (taken(layer->name())) {
+        throw ValueError(fmt::format("{}: two layers are named \"{}\"", this->description(), layer->name()));
+    }
+    layers_.push_back(std::move(layer));
+    return *this;
+}
+
+template <class T>
+Module<T>& Sequential<T>::operator[](std::size_t i) const {
+    if (i >= layers_.size()) {
+        throw ValueError(
+            fmt::format("{}: layer {} asked for, there are {}", this->description(), i, layers_.size()));
+    }
+    return *layers_[i];
+}
+
+template <class T>
+PartialShape Sequential<T>::compute_output_shape(const PartialShape& input_shape) const {
+    PartialShape shape = input_shape;
+    for (const auto& layer : layers_) shape = layer->compute_output_shape(shape);
+    return shape;
+}
+
+template <class T>
+void Sequential<T>::members(Members<T>& members) {
+    for (const auto& layer : layers_) members.child(layer->name(), *layer);
+}
+
+template <class T>
+void Sequential<T>::build_parameters(const PartialShape& input_shape) {
+    // Shapes first: a layer that does not fit leaves the others unbuilt.
+    std::vector<PartialShape> shapes{input_shape};
+    for (const auto& layer : layers_) shapes.push_back(layer->compute_output_shape(shapes.back()));
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        layers_[i]->build(shapes[i]);
+        this->set_output_shape(*layers_[i], shapes[i + 1]);
+    }
+    this->set_output_shape(*this, shapes.back());
+}
+
+template <class T>
+Variable<T> Sequential<T>::call(const Variable<T>& x) {
+    Variable<T> y = x;
+    for (const auto& layer : layers_) y = (*layer)(y);
+    return y;
+}
+
+template class Sequential<float>;
+template class Sequential<double>;
+
+}  // namespace seqgrad

@@ -1,0 +1,163 @@
+#include "seqgrad/layers/module.hpp"
+
+#include <memory>
+
+#include "support/toy_modules.hpp"
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/backward.hpp"
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/sequential.hpp"
+
+using namespace seqgrad;
+using test::Affine;
+
+namespace {
+
+/// Two layers, one of them used twice.
+class Twice : public Module<double> {
+  public:
+    std::string type() const override { return "Twice"; }
+    Affine<double> inner;
+    Affine<double> outer;
+
+  protected:
+    void members(Members<double>& m) override {
+        m.child("inner", inner);
+        m.child("outer", outer);
+        m.child("again", inner);
+    }
+    Variable<double> call(const Variable<double>& x) override { return outer(inner(inner(x))); }
+};
+
+class Odd : public Module<double> {
+  public:
+    explicit Odd(int kind) : kind_(kind) {}
+    std::string type() const override { return "Odd"; }
+
+  protected:
+    void members(Members<double>& m) override {
+        switch (kind_) {
+            case 0:
+                m.parameter("w", a_);
+                m.parameter("w", b_);
+                break;
+            case 1:
+                m.child("self", *this);
+                break;
+            case 2:
+                m.parameter("a.b", a_);
+                break;
+            default:
+                m.parameter("", a_);
+        }
+    }
+
+  private:
+    int kind_;
+    Variable<double> a_;
+    Variable<double> b_;
+};
+
+}  // namespace
+
+TEST_CASE("partial shapes print as Keras prints them") {
+    CHECK(to_string(PartialShape{}) == "()");
+    CHECK(to_string(PartialShape{unknown}) == "(None,)");
+    CHECK(to_string(PartialShape{unknown, 24, 1}) == "(None, 24, 1)");
+    CHECK(any_batch({32, 5}) == PartialShape{unknown, 5});
+}
+
+TEST_CASE("parameters have dotted paths in order of definition, each once") {
+    Twice model;
+    CHECK(model.parameters().empty());  // not built
+    model(constant(ones<double>({2, 3})));
+    std::string names;
+    for (const auto& [name, variable] : model.parameters()) names += name + to_string(variable.shape()) + " ";
+    CHECK(names == "inner.scale[3] inner.shift[3] outer.scale[3] outer.shift[3] ");
+    CHECK(model.parameter_count() == 12);
+    CHECK(model.output_shape() == PartialShape{unknown, 3});
+}
+
+TEST_CASE("a shared layer gets the gradients of all its uses") {
+    Twice model;
+    const Variable<double> y = model(constant(full<double>({1, 1}, 5)));  // ((x s + h) s + h) S + H
+    backward(y);
+    CHECK(model.inner.scale.grad()(0) == 10);
+    CHECK(model.inner.shift.grad()(0) == 2);
+}
+
+TEST_CASE("moving a model keeps its parameters") {
+    Twice first;
+    first(constant(ones<double>({1, 3})));
+    const Variable<double> scale = first.inner.scale;
+    Twice second = std::move(first);
+    CHECK(second.parameters().size() == 4);
+    CHECK(second.parameters()[0].variable.same_as(scale));
+    CHECK(second.built());
+}
+
+TEST_CASE("bad members are refused by name") {
+    CHECK_THROWS_WITH_AS(Odd(0).parameters(), "Odd: two members are named \"w\"", ValueError);
+    CHECK_THROWS_WITH_AS(Odd(1).parameters(), "Odd: the module at \"self\" contains itself", ValueError);
+    CHECK_THROWS_AS(Odd(2).parameters(), ValueError);
+    CHECK_THROWS_AS(Odd(3).parameters(), ValueError);
+    Odd odd(4);
+    CHECK_THROWS_WITH_AS(odd(constant(ones<double>({1}))), "Odd: has no call with one input", ValueError);
+    CHECK_THROWS_AS(odd.compute_output_shape({1}), ValueError);
+}
+
+TEST_CASE("the training mode reaches every module inside") {
+    Twice model;
+    CHECK_FALSE(model.inner.training());
+    model.set_training(true);
+    CHECK(model.training());
+    CHECK(model.inner.training());
+    CHECK(model.outer.training());
+    model.set_training(false);
+    CHECK_FALSE(model.outer.training());
+}
+
+TEST_CASE("Sequential chains layers, names and builds them") {
+    Sequential model{Affine<double>(), Affine<double>("head"), Affine<double>()};
+    static_assert(std::is_same_v<decltype(model), Sequential<double>>);
+    CHECK(model.size() == 3);
+    CHECK(model[2].name() == "affine_1");
+    CHECK_FALSE(model.built());
+    model.build({unknown, 4});
+    CHECK(model.built());
+    CHECK(model.parameter_count() == 24);
+    CHECK(model.parameters()[2].name == "head.scale");
+    CHECK(model.compute_output_shape({unknown, 4}) == PartialShape{unknown, 4});
+    CHECK(model(constant(full<double>({2, 4}, 3))).value() == full<double>({2, 4}, 3));
+    CHECK_THROWS_AS(model[3], ValueError);
+    CHECK_THROWS_AS(model.add(Affine<double>()), ValueError);
+}
+
+TEST_CASE("Sequential refuses two layers of one name and leaves all unbuilt when one does not fit") {
+    Sequential<double> model;
+    model.add(Affine<double>("a"));
+    CHECK_THROWS_WITH_AS(model.add(Affine<double>("a")), "Sequential: two layers are named \"a\"",
+                         ValueError);
+    CHECK_THROWS_AS(model.add(std::shared_ptr<Module<double>>()), ValueError);
+    CHECK(model.size() == 1);
+    CHECK_THROWS_AS(model.build({}), ShapeError);
+    CHECK_FALSE(model.built());
+    CHECK_FALSE(model[0].built());
+}
+
+TEST_CASE("summary lists layers, output shapes and parameters") {
+    Sequential model{Affine<double>(), Affine<double>("head")};
+    CHECK(model.summary().find("? (not built)") != std::string::npos);
+    model.build({unknown, 600});
+    CHECK(model.summary() ==
+          "Sequential\n"
+          "----------------------------------------\n"
+          " Layer (type)     Output shape  Param #\n"
+          "----------------------------------------\n"
+          " affine (Affine)  (None, 600)     1,200\n"
+          " head (Affine)    (None, 600)     1,200\n"
+          "----------------------------------------\n"
+          "Total params: 2,400 (19,200 bytes)\n"
+          "Trainable params: 2,400\n");
+}

@@ -1,0 +1,220 @@
+#include "seqgrad/layers/weights.hpp"
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <random>
+#include <sstream>
+#include <string>
+
+#include "support/toy_modules.hpp"
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/sequential.hpp"
+
+using namespace seqgrad;
+using test::Affine;
+
+namespace {
+
+/// A folder that is removed with everything in it.
+class TemporaryFolder {
+  public:
+    TemporaryFolder() {
+        std::string name = (std::filesystem::temp_directory_path() / "seqgrad_test_XXXXXX").string();
+        path_ = mkdtemp(name.data());
+    }
+    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    std::filesystem::path operator/(const char* name) const { return path_ / name; }
+    std::size_t files() const {
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+    }
+
+  private:
+    std::filesystem::path path_;
+};
+
+template <class T>
+Sequential<T> model_of(std::ptrdiff_t width) {
+    Sequential<T> model{Affine<T>(), Affine<T>("head")};
+    model.build({unknown, width});
+    return model;
+}
+
+template <class T>
+bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
+    return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+    std::ofstream(path) << text;
+}
+std::string read_text(const std::filesystem::path& path) {
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    const auto at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("every finite number comes back bit for bit", T, float, double) {
+    using Bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
+    using Limits = std::numeric_limits<T>;
+    constexpr std::size_t n = 20'000;
+    Tensor<T> values = zeros<T>({n});
+    std::mt19937_64 random(7);
+    for (T& value : elements(values)) {
+        do value = std::bit_cast<T>(static_cast<Bits>(random()));
+        while (!std::isfinite(value));
+    }
+    const T edges[] = {T{0},
+                       -T{0},
+                       Limits::min(),
+                       -Limits::min(),
+                       Limits::denorm_min(),
+                       -Limits::denorm_min(),
+                       Limits::max(),
+                       Limits::lowest(),
+                       Limits::epsilon(),
+                       T{1},
+                       T{-1},
+                       T(0.1),
+                       T(1e10),
+                       T(16777216),
+                       T(1) / 3,
+                       T(1e20),
+                       T(1e22)};
+    std::copy(std::begin(edges), std::end(edges), values.data());
+
+    const TemporaryFolder folder;
+    Sequential<T> saved = model_of<T>(n);
+    saved.parameters()[0].variable.assign(values);
+    save_weights(saved, folder / "w.json");
+    CHECK(folder.files() == 1);
+    Sequential<T> loaded = model_of<T>(n);
+    load_weights(loaded, folder / "w.json");
+    CHECK(same_bits(loaded.parameters()[0].variable.value(), values));
+    CHECK(same_bits(loaded.parameters()[3].variable.value(), saved.parameters()[3].variable.value()));
+}
+
+TEST_CASE("float32 weights are read into a double model as the same numbers, not the other way round") {
+    const TemporaryFolder folder;
+    auto narrow = model_of<float>(2);
+    narrow.parameters()[0].variable.assign(full<float>({2}, 0.1F));
+    save_weights(narrow, folder / "w.json");
+    auto wide = model_of<double>(2);
+    load_weights(wide, folder / "w.json");
+    CHECK(wide.parameters()[0].variable.value()(1) == static_cast<double>(0.1F));
+    save_weights(wide, folder / "w.json");
+    CHECK_THROWS_AS(load_weights(narrow, folder / "w.json"), FormatError);
+}
+
+TEST_CASE("all that does not fit is listed in one error, and nothing is loaded") {
+    const TemporaryFolder folder;
+    write_text(folder / "w.json", R"({"format": "seqgrad-weights", "version": 1, "tensors": {
+        "affine.scale": {"shape": [3], "dtype": "float32", "data": [1, 2, 3]},
+        "affine.shift": {"shape": [2], "dtype": "float32", "data": [7, 1e39]},
+        "head.scale": {"shape": [2], "dtype": "float32", "data": [8, 9]},
+        "tail.scale": {"shape": [], "dtype": "float32", "data": [1]}}})");
+    auto model = model_of<float>(2);
+    const std::string expected = (folder / "w.json").string() +
+                                 ": does not fit Sequential, nothing was loaded:\n"
+                                 "  \"affine.scale\": expected shape [2], got [3]\n"
+                                 "  \"affine.shift\": element 1 is not finite as float32\n"
+                                 "  \"head.shift\" is missing\n"
+                                 "  \"tail.scale\" is unexpected";
+    CHECK_THROWS_WITH_AS(load_weights(model, folder / "w.json"), expected.c_str(), FormatError);
+    for (const auto& [name, variable] : model.parameters()) {
+        CHECK(variable.value() == full<float>({2}, name.ends_with("scale") ? 1.0F : 0.0F));
+    }
+}
+
+TEST_CASE("numbers that are not finite are not saved, and the old file stays") {
+    const TemporaryFolder folder;
+    auto model = model_of<double>(2);
+    save_weights(model, folder / "w.json");
+    const std::string before = read_text(folder / "w.json");
+    model.parameters()[1].variable.mutable_data()[1] = std::numeric_limits<double>::infinity();
+    model.parameters()[2].variable.mutable_data()[0] = std::numeric_limits<double>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(save_weights(model, folder / "w.json"),
+                         "save_weights: numbers that are not finite are not saved:\n"
+                         "  \"affine.shift\" of shape [2]: element 1 is inf\n"
+                         "  \"head.scale\" of shape [2]: element 0 is nan",
+                         ValueError);
+    CHECK(read_text(folder / "w.json") == before);
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a damaged file is refused with the place, whatever is damaged") {
+    const TemporaryFolder folder;
+    auto model = model_of<double>(2);
+    save_weights(model, folder / "good.json");
+    const std::string good = read_text(folder / "good.json");
+    const std::string bad[] = {
+        "",
+        "[]",
+        "null",
+        "{}",
+        good.substr(0, good.size() / 2),
+        good + "x",
+        replaced(good, "seqgrad-weights", "onnx"),
+        replaced(good, "\"version\": 1", "\"version\": 2"),
+        replaced(good, "\"version\": 1", "\"version\": \"1\""),
+        replaced(good, "\"version\": 1,", ""),
+        replaced(good, "\"version\": 1,", "\"version\": 1, \"version\": 1,"),
+        replaced(good, "float64", "float16"),
+        replaced(good, "\"dtype\": \"float64\", ", ""),
+        replaced(good, "\"shape\": [2], ", ""),
+        replaced(good, "[2]", "[-2]"),
+        replaced(good, "[2]", "[2.0]"),
+        replaced(good, "[2]", "[[2]]"),
+        replaced(good, "[2]", "[3]"),
+        replaced(good, "[2]", "[4294967296, 4294967296, 4294967296]"),
+        replaced(good, "[1,1]", "[1,null]"),
+        replaced(good, "[1,1]", "[1,\"1\"]"),
+        replaced(good, "[1,1]", "[1,1e400]"),
+        replaced(good, "[1,1]", "[1,NaN]"),
+        replaced(good, "[1,1]", "[1,[1]]"),
+        replaced(good, "[1,1]", "{}"),
+        replaced(good, "affine.scale", "affine.shift"),
+        replaced(good, "\"data\"", "\"extra\""),
+    };
+    for (const std::string& text : bad) {
+        CAPTURE(text);
+        write_text(folder / "bad.json", text);
+        if (text == good) continue;
+        std::string message;
+        try {
+            load_weights(model, folder / "bad.json");
+        } catch (const Error& e) {
+            message = e.what();
+        }
+        CHECK(message.find("bad.json: ") != std::string::npos);
+    }
+}
+
+TEST_CASE("what cannot be read or written is an IoError with the path and the reason") {
+    const TemporaryFolder folder;
+    auto model = model_of<double>(2);
+    CHECK_THROWS_WITH_AS(
+        load_weights(model, folder / "none.json"),
+        ("cannot open " + (folder / "none.json").string() + ": No such file or directory").c_str(), IoError);
+    CHECK_THROWS_AS(load_weights(model, folder / "."), IoError);
+    CHECK_THROWS_AS(save_weights(model, folder / "no/such/folder/w.json"), IoError);
+    const Sequential<double> unbuilt{Affine<double>()};
+    CHECK_THROWS_AS(save_weights(unbuilt, folder / "w.json"), ValueError);
+    CHECK(folder.files() == 0);
+}
