@@ -1,5 +1,6 @@
 // The kernels for processors with AVX2 and FMA; CMakeLists.txt gives this file its compiler flags.
 #include "seqgrad/core/kernels/elementwise_impl.hpp"
+#include "seqgrad/core/kernels/recurrent_steps_impl.hpp"
 #include "seqgrad/core/kernels/tables.hpp"
 
 namespace seqgrad::kernels {
@@ -9,7 +10,9 @@ using Arch = xsimd::fma3<xsimd::avx2>;
 
 }  // namespace
 
-const Table<float> avx2_float{.elementwise = &elementwise_table<float, Arch>};
-const Table<double> avx2_double{.elementwise = &elementwise_table<double, Arch>};
+const Table<float> avx2_float{.elementwise = &elementwise_table<float, Arch>,
+                              .recurrent = &recurrent_table<float, Arch>};
+const Table<double> avx2_double{.elementwise = &elementwise_table<double, Arch>,
+                                .recurrent = &recurrent_table<double, Arch>};
 
 }  // namespace seqgrad::kernels

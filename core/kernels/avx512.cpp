@@ -1,5 +1,6 @@
 // The kernels for processors with AVX-512; CMakeLists.txt gives this file its compiler flags.
 #include "seqgrad/core/kernels/elementwise_impl.hpp"
+#include "seqgrad/core/kernels/recurrent_steps_impl.hpp"
 #include "seqgrad/core/kernels/tables.hpp"
 
 namespace seqgrad::kernels {
@@ -9,7 +10,9 @@ using Arch = xsimd::avx512bw;
 
 }  // namespace
 
-const Table<float> avx512_float{.elementwise = &elementwise_table<float, Arch>};
-const Table<double> avx512_double{.elementwise = &elementwise_table<double, Arch>};
+const Table<float> avx512_float{.elementwise = &elementwise_table<float, Arch>,
+                                .recurrent = &recurrent_table<float, Arch>};
+const Table<double> avx512_double{.elementwise = &elementwise_table<double, Arch>,
+                                  .recurrent = &recurrent_table<double, Arch>};
 
 }  // namespace seqgrad::kernels

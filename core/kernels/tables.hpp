@@ -1,6 +1,7 @@
 #pragma once
 
 #include "seqgrad/core/kernels/elementwise.hpp"
+#include "seqgrad/core/kernels/recurrent_steps.hpp"
 
 namespace seqgrad::kernels {
 
@@ -8,6 +9,7 @@ namespace seqgrad::kernels {
 template <class T>
 struct Table {
     const Elementwise<T>* elementwise;
+    const RecurrentTable<T>* recurrent;
 };
 
 // Each is defined in the one translation unit that is compiled for its instruction set. They are constants:

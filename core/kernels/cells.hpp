@@ -1,0 +1,163 @@
+#pragma once
+
+// What the cells of the recurrent layers do with one register of units of one sample. Included only by the
+// translation units that are compiled once for each instruction set.
+//
+// A cell has
+//   gates       groups of recurrent weights for every unit
+//   columns     groups of columns in the gate buffer
+//   keras_gate  keras_gate[g]: where group g of the recurrent product stands in Keras's kernel
+//   passes_dh   whether h_{t-1} reaches h_t beside the recurrent product
+//   has_cell_state  whether there is a c beside h
+//   forward     from the recurrent product to the new state
+//   backward    from the gradient of h_t to that of the gates
+// Row pointers point to the first unit of the register; group g of the gate buffer and of the bias is at [g *
+// units].
+
+#include <array>
+#include <cstddef>
+
+#include "seqgrad/core/kernels/lanes.hpp"
+#include "seqgrad/core/kernels/math.hpp"
+
+namespace seqgrad::kernels {
+
+/// One sample's rows at one step, at the register's first unit. Before and after the step: h0 and h1, c0 and
+/// c1.
+template <class T>
+struct ForwardRow {
+    T* gates;
+    const T* h0;
+    const T* c0;
+    T* h1;
+    T* c1;
+};
+
+template <class T>
+struct BackwardRow {
+    T* gates;
+    const T* h0;
+    const T* h1;
+    const T* c0;
+    const T* c1;
+    T* dh;
+    T* dc;
+};
+
+/// h = tanh(x W_x + h W_h + b)
+template <class B>
+struct SimpleRnnCell {
+    using T = typename B::value_type;
+    static constexpr std::size_t gates = 1, columns = 1;
+    static constexpr std::array<std::size_t, 1> keras_gate{0};
+    static constexpr bool passes_dh = false, has_cell_state = false;
+
+    static B forward(Lanes<B> lanes, std::size_t, const B* product, const T* bias, ForwardRow<T> row) {
+        return math::tanh(product[0] + lanes.load(row.gates) + lanes.load(bias));
+    }
+
+    static void backward(Lanes<B> lanes, std::size_t, B dh, BackwardRow<T> row, B* sums) {
+        const B h = lanes.load(row.h1);
+        const B da = xsimd::fnma(dh * h, h, dh);
+        lanes.store(row.gates, da);
+        sums[0] += da;
+    }
+};
+
+/// i, f, o = sigmoid(x W + h W + b), g = tanh(x W + h W + b), c = f c + i g, h = o tanh(c): Hochreiter and
+/// Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000.
+template <class B>
+struct LstmCell {
+    using T = typename B::value_type;
+    static constexpr std::size_t gates = 4, columns = 4;
+    static constexpr std::array<std::size_t, 4> keras_gate{0, 1, 2, 3};
+    static constexpr bool passes_dh = false, has_cell_state = true;
+
+    static B forward(Lanes<B> lanes, std::size_t units, const B* product, const T* bias, ForwardRow<T> row) {
+        const auto sum = [&](std::size_t g) {
+            return product[g] + lanes.load(row.gates + g * units) + lanes.load(bias + g * units);
+        };
+        const B i = math::sigmoid(sum(0));
+        const B f = math::sigmoid(sum(1));
+        const B g = math::tanh(sum(2));
+        const B o = math::sigmoid(sum(3));
+        const B c = xsimd::fma(f, lanes.load(row.c0), i * g);
+        lanes.store(row.gates, i);
+        lanes.store(row.gates + units, f);
+        lanes.store(row.gates + 2 * units, g);
+        lanes.store(row.gates + 3 * units, o);
+        lanes.store(row.c1, c);
+        return o * math::tanh(c);
+    }
+
+    static void backward(Lanes<B> lanes, std::size_t units, B dh, BackwardRow<T> row, B* sums) {
+        const B one(T(1));
+        const B i = lanes.load(row.gates);
+        const B f = lanes.load(row.gates + units);
+        const B g = lanes.load(row.gates + 2 * units);
+        const B o = lanes.load(row.gates + 3 * units);
+        const B tanh_c = math::tanh(lanes.load(row.c1));
+        const B dc = xsimd::fma(dh * o, xsimd::fnma(tanh_c, tanh_c, one), lanes.load(row.dc));
+        const B di = dc * g * i * (one - i);
+        const B df = dc * lanes.load(row.c0) * f * (one - f);
+        const B dg = dc * i * xsimd::fnma(g, g, one);
+        const B d_o = dh * tanh_c * o * (one - o);
+        lanes.store(row.gates, di);
+        lanes.store(row.gates + units, df);
+        lanes.store(row.gates + 2 * units, dg);
+        lanes.store(row.gates + 3 * units, d_o);
+        lanes.store(row.dc, dc * f);
+        sums[0] += di;
+        sums[1] += df;
+        sums[2] += dg;
+        sums[3] += d_o;
+    }
+};
+
+/// z, r = sigmoid(x W + h W + b), g = tanh(x W + b + r (h W + b')), h = z h + (1 - z) g: Cho et al. 2014 with
+/// the reset gate after the product, which is Keras's reset_after.
+template <class B>
+struct GruCell {
+    using T = typename B::value_type;
+    static constexpr std::size_t gates = 3, columns = 4;
+    static constexpr std::array<std::size_t, 3> keras_gate{2, 0, 1};
+    static constexpr bool passes_dh = true, has_cell_state = false;
+
+    static B forward(Lanes<B> lanes, std::size_t units, const B* product, const T* bias, ForwardRow<T> row) {
+        const auto input = [&](std::size_t g) {
+            return lanes.load(row.gates + g * units) + lanes.load(bias + g * units);
+        };
+        const B recurrent = product[0] + lanes.load(bias);
+        const B z = math::sigmoid(product[1] + input(1));
+        const B r = math::sigmoid(product[2] + input(2));
+        const B g = math::tanh(xsimd::fma(r, recurrent, input(3)));
+        lanes.store(row.gates, recurrent);
+        lanes.store(row.gates + units, z);
+        lanes.store(row.gates + 2 * units, r);
+        lanes.store(row.gates + 3 * units, g);
+        return xsimd::fma(z, lanes.load(row.h0) - g, g);
+    }
+
+    static void backward(Lanes<B> lanes, std::size_t units, B dh, BackwardRow<T> row, B* sums) {
+        const B one(T(1));
+        const B recurrent = lanes.load(row.gates);
+        const B z = lanes.load(row.gates + units);
+        const B r = lanes.load(row.gates + 2 * units);
+        const B g = lanes.load(row.gates + 3 * units);
+        const B d_input = dh * (one - z) * xsimd::fnma(g, g, one);
+        const B d_recurrent = d_input * r;
+        const B dz = dh * (lanes.load(row.h0) - g) * z * (one - z);
+        const B dr = d_input * recurrent * r * (one - r);
+        lanes.store(row.gates, d_recurrent);
+        lanes.store(row.gates + units, dz);
+        lanes.store(row.gates + 2 * units, dr);
+        lanes.store(row.gates + 3 * units, d_input);
+        lanes.store(row.dh, dh * z);
+        sums[0] += d_recurrent;
+        sums[1] += dz;
+        sums[2] += dr;
+        sums[3] += d_input;
+    }
+};
+
+}  // namespace seqgrad::kernels

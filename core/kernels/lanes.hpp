@@ -1,0 +1,73 @@
+#pragma once
+
+// Loads and stores of the first lanes of a register, for rows that do not fill a whole number of registers.
+// Included only by the translation units that are compiled once for each instruction set.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <xsimd/xsimd.hpp>
+
+namespace seqgrad::kernels {
+
+/// The first `count` lanes of a register (all of them when count is at least that many). Loads leave zeros in
+/// the others, stores touch only memory of the lanes that count.
+template <class B>
+class Lanes {
+  public:
+    using T = typename B::value_type;
+
+    explicit Lanes(std::size_t count) : count_(count < B::size ? count : B::size) {}
+
+    B load(const T* p) const {
+        if (count_ == B::size) return B::load_unaligned(p);
+#ifdef __AVX512F__
+        if constexpr (B::size == 16) return B(_mm512_maskz_loadu_ps(static_cast<__mmask16>(bits()), p));
+        if constexpr (B::size == 8) return B(_mm512_maskz_loadu_pd(static_cast<__mmask8>(bits()), p));
+#elif defined(__AVX2__)
+        if constexpr (B::size == 8) return B(_mm256_maskload_ps(p, mask()));
+        if constexpr (B::size == 4) return B(_mm256_maskload_pd(p, mask()));
+#else
+        alignas(64) T lanes[B::size] = {};
+        for (std::size_t i = 0; i < count_; ++i) lanes[i] = p[i];
+        return B::load_aligned(lanes);
+#endif
+    }
+
+    void store(T* p, B value) const {
+        if (count_ == B::size) return value.store_unaligned(p);
+#ifdef __AVX512F__
+        if constexpr (B::size == 16) _mm512_mask_storeu_ps(p, static_cast<__mmask16>(bits()), value);
+        if constexpr (B::size == 8) _mm512_mask_storeu_pd(p, static_cast<__mmask8>(bits()), value);
+#elif defined(__AVX2__)
+        if constexpr (B::size == 8) _mm256_maskstore_ps(p, mask(), value);
+        if constexpr (B::size == 4) _mm256_maskstore_pd(p, mask(), value);
+#else
+        alignas(64) T lanes[B::size];
+        value.store_aligned(lanes);
+        for (std::size_t i = 0; i < count_; ++i) p[i] = lanes[i];
+#endif
+    }
+
+  private:
+#ifdef __AVX512F__
+    unsigned bits() const {
+        return (1u << count_) - 1u;
+    }
+#elif defined(__AVX2__)
+    __m256i mask() const {
+        if constexpr (std::is_same_v<T, float>) {
+            return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count_)),
+                                      _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        } else {
+            return _mm256_cmpgt_epi64(_mm256_set1_epi64x(static_cast<std::int64_t>(count_)),
+                                      _mm256_setr_epi64x(0, 1, 2, 3));
+        }
+    }
+#endif
+
+    std::size_t count_;
+};
+
+}  // namespace seqgrad::kernels

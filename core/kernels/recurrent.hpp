@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstddef>
+
+#include "seqgrad/core/kernels/instruction_set.hpp"
+
+namespace seqgrad::kernels {
+
+/// The recurrent layers' cells, with tanh and sigmoid as activations.
+enum class Cell { simple_rnn, lstm, gru };
+
+/// Groups of U columns in the weights of a cell (1, 4: i f c o, 3: z r h) and in its gate buffer (1, 4, 4;
+/// see recurrent_steps.hpp).
+std::size_t weight_groups(Cell cell) noexcept;
+std::size_t gate_groups(Cell cell) noexcept;
+
+/// B samples, T steps, D features, U units.
+struct RecurrentSizes {
+    std::size_t batch, steps, features, units;
+};
+
+/// Weights of a cell with g groups, columns in Keras's order.
+template <class T>
+struct RecurrentWeights {
+    const T* kernel;            ///< [D, gU]
+    const T* recurrent_kernel;  ///< [U, gU]
+    const T* bias;              ///< [gU]; gru: [2, 3U], the input side's before the recurrent side's; or null
+};
+
+/// What a forward pass leaves for the backward pass, time-major. The caller provides the storage, which the
+/// backward pass changes; both passes must be given the same.
+template <class T>
+struct RecurrentSaved {
+    T* gates;  ///< [T, B, gate_groups U]; simple_rnn: null
+    T* h;      ///< [T+1, B, U]
+    T* c;      ///< [T+1, B, U]; lstm only
+};
+
+/// A recurrent layer over a whole sequence. All arrays are dense and row-major and need no alignment; outputs
+/// overlap neither inputs nor each other.
+template <class T>
+struct RecurrentForward {
+    Cell cell;
+    RecurrentSizes sizes;
+    const T* x;  ///< [B, T, D]
+    RecurrentWeights<T> weights;
+    const T* initial_h;  ///< [B, U], or null for zeros
+    const T* initial_c;  ///< [B, U], or null for zeros; lstm only
+    T* sequence;         ///< [B, T, U], or null
+    T* final_h;          ///< [B, U]
+    T* final_c;          ///< [B, U]; lstm only
+    /// Null members mean inference: then only a few steps are kept at a time.
+    RecurrentSaved<T> saved;
+};
+
+/// An array that a gradient is written to (beta 0) or added to (beta 1). Null: not wanted.
+template <class T>
+struct GradientTarget {
+    T* data = nullptr;
+    T beta = 0;
+};
+
+/// Back-propagation through time. x, weights and saved are those of the forward pass.
+template <class T>
+struct RecurrentBackward {
+    Cell cell;
+    RecurrentSizes sizes;
+    const T* x;
+    RecurrentWeights<T> weights;
+    RecurrentSaved<T> saved;
+    const T* d_sequence;  ///< gradient of the sequence [B, T, U], or null
+    const T* d_final_h;   ///< gradient of the final states [B, U], or null
+    const T* d_final_c;
+    GradientTarget<T> x_grad;                 ///< [B, T, D]
+    GradientTarget<T> kernel_grad;            ///< like the weights
+    GradientTarget<T> recurrent_kernel_grad;  ///< like the weights
+    GradientTarget<T> bias_grad;              ///< like the weights
+    GradientTarget<T> initial_h_grad;         ///< [B, U]
+    GradientTarget<T> initial_c_grad;         ///< [B, U]; lstm only
+};
+
+/// Runs on the calling thread; samples are independent of each other, so that slices of a batch can be given
+/// to several threads if each has `saved` buffers and weight gradients of its own. Allocates scratch from the
+/// pool before and after the time loop, none in it. The one-argument forms use the process's instruction set.
+template <class T>
+void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set);
+template <class T>
+void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set);
+template <class T>
+void recurrent_forward(const RecurrentForward<T>& pass) {
+    recurrent_forward(pass, instruction_set());
+}
+template <class T>
+void recurrent_backward(const RecurrentBackward<T>& pass) {
+    recurrent_backward(pass, instruction_set());
+}
+
+}  // namespace seqgrad::kernels

@@ -1,0 +1,207 @@
+#pragma once
+
+// Builds the time loops of one instruction set; included by that set's translation unit only.
+
+#include <cstddef>
+
+#include "seqgrad/core/kernels/cells.hpp"
+#include "seqgrad/core/kernels/recurrent_steps.hpp"
+#include "seqgrad/core/kernels/tile.hpp"
+
+namespace seqgrad::kernels {
+
+/// The time loops of one cell in registers of B.
+///
+/// The recurrent weights are packed once in a pass, so that the time loop reads them in the order of their
+/// use: for a block of units, and every row k of the weights, a few registers side by side. Forward these are
+/// all gates of the units, and the cell's arithmetic follows on the tile of results while it is in cache;
+/// backward they are units of dh_{t-1} = dgates_t W_h^T.
+template <class B, template <class> class CellOf>
+struct Steps {
+    using T = typename B::value_type;
+    using Cell = CellOf<B>;
+
+    static constexpr std::size_t width = B::size;
+    /// Registers of units in a forward block; every gate of them is in the tile.
+    static constexpr std::size_t forward_vectors = tile_vectors / Cell::gates;
+    static constexpr std::size_t rows = tile_rows<B>;
+
+    static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
+    static std::size_t registers(std::size_t units) { return (units + width - 1) / width; }
+
+    static std::size_t packed_size(std::size_t units) {
+        return registers(units) * width * Cell::gates * units;
+    }
+
+    /// [block of units][k < U][register of the block][gate][unit of the register], zeros after the last unit.
+    static void pack_forward(std::size_t units, const T* kernel, T* packed) {
+        for (std::size_t first = 0; first < units; first += forward_vectors * width) {
+            const std::size_t vectors = min(forward_vectors, registers(units - first));
+            for (std::size_t k = 0; k < units; ++k) {
+                for (std::size_t v = 0; v < vectors; ++v) {
+                    for (std::size_t g = 0; g < Cell::gates; ++g) {
+                        const T* row = kernel + (k * Cell::gates + Cell::keras_gate[g]) * units;
+                        for (std::size_t j = 0; j < width; ++j) {
+                            const std::size_t u = first + v * width + j;
+                            *packed++ = u < units ? row[u] : T(0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// [block of units][k < gates U][register of the block][unit of the register], k in the order of the gate
+    /// buffer.
+    static void pack_backward(std::size_t units, const T* kernel, T* packed) {
+        for (std::size_t first = 0; first < units; first += tile_vectors * width) {
+            const std::size_t count = min(tile_vectors, registers(units - first)) * width;
+            for (std::size_t j = 0; j < count; ++j) {
+                for (std::size_t g = 0; g < Cell::gates; ++g) {
+                    const T* column = kernel + ((first + j) * Cell::gates + Cell::keras_gate[g]) * units;
+                    T* target = packed + g * units * count + j;
+                    for (std::size_t k = 0; k < units; ++k)
+                        target[k * count] = first + j < units ? column[k] : T(0);
+                }
+            }
+            packed += Cell::gates * units * count;
+        }
+    }
+
+    static void forward(const ForwardSteps<T>& s) {
+        const std::size_t units = s.units, state = s.batch * units, columns = Cell::columns * units;
+        alignas(64) T tile[rows * tile_vectors * width];
+        for (std::size_t t = 0; t < s.steps; ++t) {
+            T* gates = s.gates + t * s.batch * columns;
+            const T* h0 = s.h + t * state;
+            T* h1 = s.h + (t + 1) * state;
+            const T* c0 = cell_state(s.c, t * state);
+            T* c1 = cell_state(s.c, (t + 1) * state);
+            const T* packed = s.packed;
+            for (std::size_t first = 0; first < units; first += forward_vectors * width) {
+                const std::size_t vectors = min(forward_vectors, registers(units - first));
+                for (std::size_t b = 0; b < s.batch; b += rows) {
+                    const std::size_t count = min(rows, s.batch - b);
+                    multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
+                    for (std::size_t m = 0; m < count; ++m) {
+                        for (std::size_t v = 0; v < vectors; ++v) {
+                            const std::size_t u = first + v * width, at = (b + m) * units + u;
+                            const Lanes<B> lanes(units - u);
+                            B product[Cell::gates];
+                            for (std::size_t g = 0; g < Cell::gates; ++g) {
+                                product[g] =
+                                    B::load_aligned(tile + ((m * vectors + v) * Cell::gates + g) * width);
+                            }
+                            const B h = Cell::forward(lanes, units, product, s.bias + u,
+                                                      {gates + (b + m) * columns + u, h0 + at,
+                                                       cell_state(c0, at), h1 + at, cell_state(c1, at)});
+                            lanes.store(h1 + at, h);
+                            if (s.sequence)
+                                lanes.store(s.sequence + (b + m) * s.sequence_stride + t * units + u, h);
+                        }
+                    }
+                }
+                packed += vectors * Cell::gates * width * units;
+            }
+        }
+    }
+
+    static void backward(const BackwardSteps<T>& s) {
+        if (s.steps == 0) return;
+        for (std::size_t t = s.steps; t-- > 0;) backward_step(s, t);
+        finish(s);
+    }
+
+  private:
+    /// `p + n` for cells with a second state, null for the others.
+    template <class P>
+    static P* cell_state(P* p, std::size_t n) {
+        return Cell::has_cell_state ? p + n : nullptr;
+    }
+
+    static void backward_step(const BackwardSteps<T>& s, std::size_t t) {
+        const std::size_t units = s.units, state = s.batch * units, columns = Cell::columns * units;
+        const bool last = t + 1 == s.steps;  // dh already holds what comes from later steps
+        T* gates = s.gates + t * s.batch * columns;
+        const T* later = gates + s.batch * columns;
+        const T* packed = s.packed;
+        alignas(64) T tile[rows * tile_vectors * width];
+        for (std::size_t first = 0; first < units; first += tile_vectors * width) {
+            const std::size_t vectors = min(tile_vectors, registers(units - first));
+            for (std::size_t b = 0; b < s.batch; b += rows) {
+                const std::size_t count = min(rows, s.batch - b);
+                if (!last)
+                    multiply<B>(count, vectors, Cell::gates * units, later + b * columns, columns, packed,
+                                tile);
+                for (std::size_t v = 0; v < vectors; ++v) {
+                    const std::size_t u = first + v * width;
+                    const Lanes<B> lanes(units - u);
+                    B sums[Cell::columns];
+                    for (std::size_t g = 0; g < Cell::columns; ++g)
+                        sums[g] = lanes.load(s.d_bias + g * units + u);
+                    for (std::size_t m = 0; m < count; ++m) {
+                        const std::size_t at = (b + m) * units + u;
+                        B dh =
+                            last ? lanes.load(s.dh + at) : B::load_aligned(tile + (m * vectors + v) * width);
+                        if (Cell::passes_dh && !last) dh += lanes.load(s.dh + at);
+                        if (s.d_sequence) {
+                            dh += lanes.load(s.d_sequence + (b + m) * s.sequence_stride + t * units + u);
+                        }
+                        Cell::backward(
+                            lanes, units, dh,
+                            {gates + (b + m) * columns + u, s.h + t * state + at, s.h + (t + 1) * state + at,
+                             cell_state(s.c, t * state + at), cell_state(s.c, (t + 1) * state + at),
+                             s.dh + at, cell_state(s.dc, at)},
+                            sums);
+                    }
+                    for (std::size_t g = 0; g < Cell::columns; ++g)
+                        lanes.store(s.d_bias + g * units + u, sums[g]);
+                }
+            }
+            packed += vectors * width * Cell::gates * units;
+        }
+    }
+
+    /// dh_0 from the gate gradients of the first step.
+    static void finish(const BackwardSteps<T>& s) {
+        const std::size_t units = s.units, columns = Cell::columns * units;
+        const T* packed = s.packed;
+        alignas(64) T tile[rows * tile_vectors * width];
+        for (std::size_t first = 0; first < units; first += tile_vectors * width) {
+            const std::size_t vectors = min(tile_vectors, registers(units - first));
+            for (std::size_t b = 0; b < s.batch; b += rows) {
+                const std::size_t count = min(rows, s.batch - b);
+                multiply<B>(count, vectors, Cell::gates * units, s.gates + b * columns, columns, packed,
+                            tile);
+                for (std::size_t m = 0; m < count; ++m) {
+                    for (std::size_t v = 0; v < vectors; ++v) {
+                        const std::size_t u = first + v * width, at = (b + m) * units + u;
+                        const Lanes<B> lanes(units - u);
+                        B dh = B::load_aligned(tile + (m * vectors + v) * width);
+                        if (Cell::passes_dh) dh += lanes.load(s.dh + at);
+                        lanes.store(s.dh + at, dh);
+                    }
+                }
+            }
+            packed += vectors * width * Cell::gates * units;
+        }
+    }
+};
+
+template <class B, template <class> class CellOf>
+inline constexpr RecurrentSteps<typename B::value_type> recurrent_steps{
+    .packed_size = Steps<B, CellOf>::packed_size,
+    .pack_forward = Steps<B, CellOf>::pack_forward,
+    .pack_backward = Steps<B, CellOf>::pack_backward,
+    .forward = Steps<B, CellOf>::forward,
+    .backward = Steps<B, CellOf>::backward,
+};
+
+template <class T, class Arch, class B = xsimd::batch<T, Arch>>
+inline constexpr RecurrentTable<T> recurrent_table{
+    .simple_rnn = recurrent_steps<B, SimpleRnnCell>,
+    .lstm = recurrent_steps<B, LstmCell>,
+    .gru = recurrent_steps<B, GruCell>,
+};
+
+}  // namespace seqgrad::kernels
