@@ -1,0 +1,277 @@
+#include "seqgrad/core/ops/recurrent.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/kernels/recurrent.hpp"
+#include "seqgrad/core/op.hpp"
+
+namespace seqgrad {
+namespace {
+
+using kernels::Cell;
+using kernels::GradientTarget;
+using kernels::RecurrentSizes;
+
+const char* name_of(Cell cell) {
+    switch (cell) {
+        case Cell::lstm:
+            return "lstm";
+        case Cell::gru:
+            return "gru";
+        default:
+            return "simple_rnn";
+    }
+}
+
+template <class T>
+struct Operands {
+    Variable<T> x, kernel, recurrent_kernel, bias, initial_h, initial_c;
+};
+
+/// Throws ShapeError: `expected` describes the operand with its axes, such as "kernel [features, 4
+/// units=12]".
+template <class T>
+[[noreturn]] void refuse(Cell cell, const RecurrentOptions& options, const std::string& expected,
+                         const Variable<T>& got) {
+    throw ShapeError(fmt::format("{}: expected {} (rank {}), got {} (rank {}).",
+                                 options.caller.empty() ? name_of(cell) : options.caller, expected,
+                                 1 + std::ranges::count(expected, ','), to_string(got.shape()), got.rank()));
+}
+
+template <class T>
+RecurrentSizes check_shapes(Cell cell, const Operands<T>& in, const RecurrentOptions& options) {
+    const std::size_t groups = kernels::weight_groups(cell);
+    const std::string columns = groups == 1 ? "units" : fmt::format("{} units", groups);
+    const auto& recurrent = in.recurrent_kernel;
+    if (recurrent.rank() != 2 || recurrent.shape()[1] != groups * recurrent.shape()[0]) {
+        refuse(cell, options, fmt::format("recurrent_kernel [units, {}]", columns), recurrent);
+    }
+    const std::size_t units = recurrent.shape()[0];
+    if (in.kernel.rank() != 2 || in.kernel.shape()[1] != groups * units) {
+        refuse(cell, options, fmt::format("kernel [features, {}={}]", columns, groups * units), in.kernel);
+    }
+    const std::size_t features = in.kernel.shape()[0];
+    if (in.x.rank() != 3 || in.x.shape()[2] != features) {
+        refuse(cell, options, fmt::format("x [batch, time, features={}]", features), in.x);
+    }
+    const Shape bias = cell == Cell::gru ? Shape{2, 3 * units} : Shape{groups * units};
+    if (in.bias && in.bias.shape() != bias) {
+        refuse(cell, options,
+               fmt::format("bias [{}{}={}]", cell == Cell::gru ? "2, " : "", columns, groups * units),
+               in.bias);
+    }
+    const std::size_t batch = in.x.shape()[0];
+    for (const auto& [name, state] :
+         {std::pair{"initial_h", &in.initial_h}, std::pair{"initial_c", &in.initial_c}}) {
+        if (*state && state->shape() != Shape{batch, units}) {
+            refuse(cell, options, fmt::format("{} [batch={}, units={}]", name, batch, units), *state);
+        }
+    }
+    return {batch, in.x.shape()[1], features, units};
+}
+
+template <class T>
+const T* data_or_null(const Variable<T>& v) {
+    return v ? v.value().data() : nullptr;
+}
+
+/// What the backward pass needs beside the operands, in the layout of kernels::RecurrentSaved.
+template <class T>
+struct States {
+    Tensor<T> gates, h, c;
+
+    States(Cell cell, const RecurrentSizes& s)
+        : gates(Shape{cell == Cell::simple_rnn ? 0 : s.steps, s.batch, kernels::gate_groups(cell) * s.units}),
+          h(Shape{s.steps + 1, s.batch, s.units}),
+          c(Shape{cell == Cell::lstm ? s.steps + 1 : 0, s.batch, s.units}) {}
+
+    kernels::RecurrentSaved<T> pointers(Cell cell) {
+        return {cell == Cell::simple_rnn ? nullptr : gates.data(), h.data(),
+                cell == Cell::lstm ? c.data() : nullptr};
+    }
+};
+
+/// The backward function. `given` says which operands follow x and the two kernels.
+template <class T>
+class ThroughTime {
+  public:
+    ThroughTime(Cell cell, const RecurrentSizes& sizes, bool return_sequences, const Operands<T>& in,
+                States<T> states)
+        : cell_(cell),
+          sizes_(sizes),
+          sequence_(return_sequences),
+          x_(in.x),
+          kernel_(in.kernel),
+          recurrent_kernel_(in.recurrent_kernel),
+          states_(std::move(states)) {
+        if (in.bias) bias_.emplace(in.bias);
+        has_h_ = static_cast<bool>(in.initial_h);
+        has_c_ = static_cast<bool>(in.initial_c);
+    }
+
+    void operator()(Backward<T>& pass) {
+        if (gates_used_) restore_gates();
+        gates_used_ = true;
+        std::size_t result = 0, operand = 0;
+        const auto grad = [&](bool exists) -> const T* {
+            const Tensor<T>* g = exists ? pass.grad(result++) : nullptr;
+            return g ? g->data() : nullptr;
+        };
+        // In the order in which the kernel writes them, which matters where two operands are the same
+        // Variable.
+        const auto target = [&](bool exists) -> GradientTarget<T> {
+            const std::size_t i = operand;
+            if (!exists) return {};
+            ++operand;
+            if (!pass.wants(i)) return {};
+            const GradientBuffer<T> buffer = pass.buffer(i);
+            return {buffer.tensor.data(), buffer.beta()};
+        };
+        kernels::RecurrentBackward<T> call{.cell = cell_,
+                                           .sizes = sizes_,
+                                           .x = x_.value().data(),
+                                           .weights = weights(),
+                                           .saved = states_.pointers(cell_),
+                                           .d_sequence = grad(sequence_),
+                                           .d_final_h = grad(true),
+                                           .d_final_c = grad(cell_ == Cell::lstm),
+                                           .x_grad = target(true),
+                                           .kernel_grad = target(true),
+                                           .recurrent_kernel_grad = target(true),
+                                           .bias_grad = target(bias_.has_value()),
+                                           .initial_h_grad = target(has_h_),
+                                           .initial_c_grad = target(has_c_)};
+        kernels::recurrent_backward(call);
+    }
+
+  private:
+    kernels::RecurrentWeights<T> weights() const {
+        return {kernel_.value().data(), recurrent_kernel_.value().data(),
+                bias_ ? bias_->value().data() : nullptr};
+    }
+
+    /// A backward pass replaces the gates by their gradients. Where the graph was retained for another one,
+    /// they are computed again: cheaper than a copy in every pass.
+    void restore_gates() {
+        if (cell_ == Cell::simple_rnn) return;
+        const std::size_t state = sizes_.batch * sizes_.units;
+        const auto first_of = [&](const Tensor<T>& states) {
+            Tensor<T> first(Shape{states.size() == 0 ? 0 : state});
+            std::copy_n(states.data(), first.size(), first.data());
+            return first;
+        };
+        const Tensor<T> h = first_of(states_.h), c = first_of(states_.c);
+        Tensor<T> final_h(Shape{state}), final_c(Shape{state});
+        kernels::recurrent_forward<T>({.cell = cell_,
+                                       .sizes = sizes_,
+                                       .x = x_.value().data(),
+                                       .weights = weights(),
+                                       .initial_h = h.data(),
+                                       .initial_c = cell_ == Cell::lstm ? c.data() : nullptr,
+                                       .sequence = nullptr,
+                                       .final_h = final_h.data(),
+                                       .final_c = final_c.data(),
+                                       .saved = states_.pointers(cell_)});
+    }
+
+    Cell cell_;
+    RecurrentSizes sizes_;
+    bool sequence_, has_h_, has_c_, gates_used_ = false;
+    Saved<T> x_, kernel_, recurrent_kernel_;
+    std::optional<Saved<T>> bias_;
+    States<T> states_;
+};
+
+template <class T>
+LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& options) {
+    const RecurrentSizes s = check_shapes(cell, in, options);
+    std::vector<Variable<T>> operands{in.x, in.kernel, in.recurrent_kernel};
+    for (const Variable<T>* optional : {&in.bias, &in.initial_h, &in.initial_c}) {
+        if (*optional) operands.push_back(*optional);
+    }
+    std::optional<States<T>> states;
+    if (detail::needs_graph<T>(operands)) states.emplace(cell, s);
+
+    Tensor<T> sequence(options.return_sequences ? Shape{s.batch, s.steps, s.units} : Shape{0});
+    Tensor<T> h(Shape{s.batch, s.units}), c(cell == Cell::lstm ? h.shape() : Shape{0});
+    kernels::recurrent_forward<T>(
+        {.cell = cell,
+         .sizes = s,
+         .x = in.x.value().data(),
+         .weights = {in.kernel.value().data(), in.recurrent_kernel.value().data(), data_or_null(in.bias)},
+         .initial_h = data_or_null(in.initial_h),
+         .initial_c = data_or_null(in.initial_c),
+         .sequence = options.return_sequences ? sequence.data() : nullptr,
+         .final_h = h.data(),
+         .final_c = cell == Cell::lstm ? c.data() : nullptr,
+         .saved = states ? states->pointers(cell) : kernels::RecurrentSaved<T>{}});
+
+    std::vector<Variable<T>> results;
+    if (options.return_sequences) results.push_back(constant(std::move(sequence)));
+    results.push_back(constant(std::move(h)));
+    if (cell == Cell::lstm) results.push_back(constant(std::move(c)));
+    const std::span<const Variable<T>> values(results), inputs(operands);
+    // Without a graph there is nothing to run backward, but anomaly mode still looks at the values.
+    results =
+        states ? record_several<T>(name_of(cell), values, inputs,
+                                   ThroughTime<T>(cell, s, options.return_sequences, in, std::move(*states)))
+               : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
+    LstmResult<T> out;
+    auto next = results.begin();
+    if (options.return_sequences) out.sequence = *next++;
+    out.h = *next++;
+    if (cell == Cell::lstm) out.c = *next++;
+    return out;
+}
+
+}  // namespace
+
+template <class T>
+RecurrentResult<T> simple_rnn(const Variable<T>& x, const Variable<T>& kernel,
+                              const Variable<T>& recurrent_kernel, const Variable<T>& bias,
+                              const Variable<T>& initial_h, const RecurrentOptions& options) {
+    const LstmResult<T> r =
+        run<T>(Cell::simple_rnn, {x, kernel, recurrent_kernel, bias, initial_h, {}}, options);
+    return {r.sequence, r.h};
+}
+
+template <class T>
+LstmResult<T> lstm(const Variable<T>& x, const Variable<T>& kernel, const Variable<T>& recurrent_kernel,
+                   const Variable<T>& bias, const Variable<T>& initial_h, const Variable<T>& initial_c,
+                   const RecurrentOptions& options) {
+    return run<T>(Cell::lstm, {x, kernel, recurrent_kernel, bias, initial_h, initial_c}, options);
+}
+
+template <class T>
+RecurrentResult<T> gru(const Variable<T>& x, const Variable<T>& kernel, const Variable<T>& recurrent_kernel,
+                       const Variable<T>& bias, const Variable<T>& initial_h,
+                       const RecurrentOptions& options) {
+    const LstmResult<T> r = run<T>(Cell::gru, {x, kernel, recurrent_kernel, bias, initial_h, {}}, options);
+    return {r.sequence, r.h};
+}
+
+template RecurrentResult<float> simple_rnn(const Variable<float>&, const Variable<float>&,
+                                           const Variable<float>&, const Variable<float>&,
+                                           const Variable<float>&, const RecurrentOptions&);
+template RecurrentResult<double> simple_rnn(const Variable<double>&, const Variable<double>&,
+                                            const Variable<double>&, const Variable<double>&,
+                                            const Variable<double>&, const RecurrentOptions&);
+template LstmResult<float> lstm(const Variable<float>&, const Variable<float>&, const Variable<float>&,
+                                const Variable<float>&, const Variable<float>&, const Variable<float>&,
+                                const RecurrentOptions&);
+template LstmResult<double> lstm(const Variable<double>&, const Variable<double>&, const Variable<double>&,
+                                 const Variable<double>&, const Variable<double>&, const Variable<double>&,
+                                 const RecurrentOptions&);
+template RecurrentResult<float> gru(const Variable<float>&, const Variable<float>&, const Variable<float>&,
+                                    const Variable<float>&, const Variable<float>&, const RecurrentOptions&);
+template RecurrentResult<double> gru(const Variable<double>&, const Variable<double>&,
+                                     const Variable<double>&, const Variable<double>&,
+                                     const Variable<double>&, const RecurrentOptions&);
+
+}  // namespace seqgrad

@@ -1,0 +1,287 @@
+#include "seqgrad/core/ops/recurrent.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/backward.hpp"
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/op.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
+
+using namespace seqgrad;
+
+namespace {
+
+/// The three layers behind one signature. Results: the sequence (where wanted), then the final states.
+struct Layer {
+    const char* name;
+    std::size_t groups, states;
+    std::function<std::vector<Variable<double>>(const std::vector<Variable<double>>&,
+                                                const RecurrentOptions&)>
+        apply;
+};
+
+std::vector<Variable<double>> given(std::initializer_list<Variable<double>> results) {
+    std::vector<Variable<double>> out;
+    std::copy_if(results.begin(), results.end(), std::back_inserter(out),
+                 [](const auto& v) { return static_cast<bool>(v); });
+    return out;
+}
+
+const std::vector<Layer> layers{
+    {"simple_rnn", 1, 1,
+     [](const auto& in, const RecurrentOptions& o) {
+         const auto r = simple_rnn(in[0], in[1], in[2], in[3], in[4], o);
+         return given({r.sequence, r.h});
+     }},
+    {"lstm", 4, 2,
+     [](const auto& in, const RecurrentOptions& o) {
+         const auto r = lstm(in[0], in[1], in[2], in[3], in[4], in[5], o);
+         return given({r.sequence, r.h, r.c});
+     }},
+    {"gru", 3, 1,
+     [](const auto& in, const RecurrentOptions& o) {
+         const auto r = gru(in[0], in[1], in[2], in[3], in[4], o);
+         return given({r.sequence, r.h});
+     }},
+};
+
+Tensor<double> draw(const Shape& shape, std::mt19937& random) {
+    std::normal_distribution<double> normal(0, 0.5);
+    Tensor<double> out(shape);
+    for (double& v : elements(out)) v = normal(random);
+    return out;
+}
+
+/// x, kernel, recurrent_kernel, bias, initial_h, initial_c as parameters.
+std::vector<Variable<double>> parameters(const Layer& layer, std::size_t batch = 3, std::size_t steps = 4,
+                                         std::size_t features = 2, std::size_t units = 5) {
+    std::mt19937 random(11);
+    const std::size_t columns = layer.groups * units;
+    std::vector<Variable<double>> in;
+    for (const Shape& shape :
+         {Shape{batch, steps, features}, Shape{features, columns}, Shape{units, columns},
+          layer.groups == 3 ? Shape{2, columns} : Shape{columns}, Shape{batch, units}, Shape{batch, units}}) {
+        in.push_back(parameter(draw(shape, random)));
+    }
+    return in;
+}
+
+/// Sum of every result times a weight that differs from element to element.
+Variable<double> loss_of(const std::vector<Variable<double>>& results) {
+    std::mt19937 random(5);
+    double value = 0;
+    std::vector<Tensor<double>> weights;
+    for (const auto& r : results) {
+        weights.push_back(draw(r.shape(), random));
+        for (std::size_t i = 0; i < r.size(); ++i) value += weights.back().data()[i] * r.value().data()[i];
+    }
+    return record("weighted_sum", full<double>({}, value), std::span<const Variable<double>>(results),
+                  [weights](Backward<double>& pass) {
+                      for (std::size_t k = 0; k < weights.size(); ++k) {
+                          Tensor<double> g = weights[k];
+                          for (double& v : elements(g)) v *= pass.grad()();
+                          pass.accumulate(k, std::move(g));
+                      }
+                  });
+}
+
+std::string message_of(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const ShapeError& error) {
+        return error.what();
+    }
+    return "no ShapeError";
+}
+
+}  // namespace
+
+TEST_CASE("recurrent operations: every gradient agrees with differences of the values") {
+    for (const Layer& layer : layers) {
+        for (const bool sequences : {true, false}) {
+            const RecurrentOptions options{.return_sequences = sequences};
+            auto in = parameters(layer);
+            backward(loss_of(layer.apply(in, options)));
+            for (std::size_t i = 0; i < in.size() - 2 + layer.states; ++i) {
+                const Tensor<double> gradient = in[i].grad();
+                double worst = 0;
+                for (std::size_t j = 0; j < in[i].size(); ++j) {
+                    const NoGrad guard;
+                    constexpr double step = 1e-3;
+                    const double before = in[i].value().data()[j];
+                    const auto loss_at = [&](double offset) {
+                        in[i].mutable_data()[j] = before + offset;
+                        return loss_of(layer.apply(in, options)).item();
+                    };
+                    const double wide = (loss_at(2 * step) - loss_at(-2 * step)) / (4 * step);
+                    const double narrow = (loss_at(step) - loss_at(-step)) / (2 * step);
+                    in[i].mutable_data()[j] = before;
+                    worst = std::max(worst, std::abs(gradient.data()[j] - (4 * narrow - wide) / 3));
+                }
+                INFO(layer.name, ", operand ", i);
+                CHECK(worst <= 1e-9);
+            }
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: shapes of the results, and the last output is the state") {
+    for (const Layer& layer : layers) {
+        const auto in = parameters(layer);
+        const auto both = layer.apply(in, {});
+        const auto last = layer.apply(in, {.return_sequences = false});
+        REQUIRE(both.size() == 1 + layer.states);
+        REQUIRE(last.size() == layer.states);
+        CHECK(both[0].shape() == Shape{3, 4, 5});
+        for (std::size_t k = 0; k < layer.states; ++k) {
+            CHECK(last[k].shape() == Shape{3, 5});
+            CHECK(last[k].value() == both[1 + k].value());
+            CHECK(std::string(last[k].op()) == layer.name);
+        }
+        for (std::size_t b = 0; b < 3; ++b) {
+            for (std::size_t u = 0; u < 5; ++u) CHECK(both[0].value()(b, 3, u) == both[1].value()(b, u));
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: a sequence without steps or samples hands the state through") {
+    for (const Layer& layer : layers) {
+        auto in = parameters(layer, 3, 0);
+        const auto results = layer.apply(in, {});
+        CHECK(results[0].shape() == Shape{3, 0, 5});
+        CHECK(results[1].value() == in[4].value());
+        backward(results[1], ones<double>({3, 5}));
+        CHECK(in[4].grad() == ones<double>({3, 5}));
+        CHECK(in[2].grad() == zeros<double>(in[2].shape()));
+        CHECK(in[3].grad() == zeros<double>(in[3].shape()));
+
+        auto none = parameters(layer, 0, 4);
+        const auto empty = layer.apply(none, {});
+        CHECK(empty[0].shape() == Shape{0, 4, 5});
+        backward(empty[0], zeros<double>({0, 4, 5}));
+        CHECK(none[1].grad() == zeros<double>(none[1].shape()));
+    }
+}
+
+TEST_CASE("recurrent operations: left out operands are zeros, and constants get no gradient") {
+    for (const Layer& layer : layers) {
+        auto in = parameters(layer);
+        std::vector<Variable<double>> zero = in, empty = in;
+        for (std::size_t i = 3; i < 6; ++i) {
+            zero[i] = constant(zeros<double>(in[i].shape()));
+            empty[i] = {};
+        }
+        const auto a = layer.apply(zero, {}), b = layer.apply(empty, {});
+        for (std::size_t k = 0; k < a.size(); ++k) CHECK(a[k].value() == b[k].value());
+        const auto ga = grad(loss_of(a), {in[0], in[1], in[2]}), gb = grad(loss_of(b), {in[0], in[1], in[2]});
+        CHECK(ga == gb);
+
+        in[0] = in[0].detach();
+        in[2] = in[2].detach();
+        backward(loss_of(layer.apply(in, {})));
+        CHECK(in[1].has_grad());
+        CHECK(in[3].has_grad());
+    }
+}
+
+TEST_CASE("recurrent operations: backward can run again where the graph is retained") {
+    for (const Layer& layer : layers) {
+        auto in = parameters(layer);
+        const auto loss = loss_of(layer.apply(in, {}));
+        const std::span<const Variable<double>> variables(in.data(), in.size() - 2 + layer.states);
+        const auto first = grad(loss, variables, {.retain_graph = true});
+        const auto second = grad(loss, variables, {.retain_graph = true});
+        CHECK(first == second);
+        CHECK(first == grad(loss, variables));
+        CHECK_THROWS_AS(grad(loss, variables), ValueError);
+    }
+}
+
+TEST_CASE("recurrent operations: one Variable in two places gets the sum of both gradients") {
+    for (const Layer& layer : layers) {
+        const auto apart =
+            parameters(layer, 5, 4, 5, 5);  // both kernels and both states have the same shapes
+        auto shared = apart;
+        shared[2] = shared[1];
+        shared[5] = shared[4];
+        std::vector<Variable<double>> copies;
+        for (const auto& v : shared) copies.push_back(parameter(v.value()));
+        backward(loss_of(layer.apply(shared, {})));
+        backward(loss_of(layer.apply(copies, {})));
+        for (std::size_t i = 0; i < copies[1].size(); ++i) {
+            CHECK(shared[1].grad().data()[i] ==
+                  doctest::Approx(copies[1].grad().data()[i] + copies[2].grad().data()[i]).epsilon(1e-12));
+        }
+        if (layer.states == 2) {
+            for (std::size_t i = 0; i < copies[4].size(); ++i) {
+                CHECK(
+                    shared[4].grad().data()[i] ==
+                    doctest::Approx(copies[4].grad().data()[i] + copies[5].grad().data()[i]).epsilon(1e-12));
+            }
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: without a graph the values are the same and nothing is recorded") {
+    for (const Layer& layer : layers) {
+        const auto in = parameters(layer, 2, 40, 3, 17);
+        const auto recorded = layer.apply(in, {});
+        const NoGrad guard;
+        const auto plain = layer.apply(in, {});
+        for (std::size_t k = 0; k < plain.size(); ++k) {
+            CHECK(plain[k].value() == recorded[k].value());
+            CHECK(recorded[k].requires_grad());
+            CHECK(!plain[k].requires_grad());
+        }
+        const DetectAnomaly anomaly;
+        auto poisoned = in;
+        poisoned[0] = constant(full<double>(in[0].shape(), std::nan("")));
+        CHECK_THROWS_AS(layer.apply(poisoned, {}), ValueError);
+    }
+}
+
+TEST_CASE("recurrent operations: changing what was saved is an error, not a wrong gradient") {
+    for (const Layer& layer : layers) {
+        auto in = parameters(layer);
+        const auto loss = loss_of(layer.apply(in, {}));
+        in[2].mutable_data()[0] += 1;
+        CHECK_THROWS_AS(backward(loss), ValueError);
+    }
+}
+
+TEST_CASE("recurrent operations name the operand, its axes and the shapes when one does not fit") {
+    const Layer& layer = layers[1];
+    const auto with = [&](std::size_t operand, const Shape& shape, const RecurrentOptions& options = {}) {
+        return message_of([&] {
+            auto in = parameters(layer);
+            in[operand] = parameter(zeros<double>(shape));
+            layer.apply(in, options);
+        });
+    };
+    CHECK(with(0, {32, 2}, {.caller = "LSTM \"encoder\""}) ==
+          "LSTM \"encoder\": expected x [batch, time, features=2] (rank 3), got [32, 2] (rank 2).");
+    CHECK(with(0, {3, 4, 7}) ==
+          "lstm: expected x [batch, time, features=2] (rank 3), got [3, 4, 7] (rank 3).");
+    CHECK(with(1, {2, 5}) == "lstm: expected kernel [features, 4 units=20] (rank 2), got [2, 5] (rank 2).");
+    CHECK(with(2, {5, 15}) ==
+          "lstm: expected recurrent_kernel [units, 4 units] (rank 2), got [5, 15] (rank 2).");
+    CHECK(with(3, {2, 20}) == "lstm: expected bias [4 units=20] (rank 1), got [2, 20] (rank 2).");
+    CHECK(with(4, {5}) == "lstm: expected initial_h [batch=3, units=5] (rank 2), got [5] (rank 1).");
+    CHECK(with(5, {4, 5}) == "lstm: expected initial_c [batch=3, units=5] (rank 2), got [4, 5] (rank 2).");
+
+    auto in = parameters(layers[2]);
+    in[3] = parameter(zeros<double>({15}));
+    CHECK(message_of([&] { layers[2].apply(in, {}); }) ==
+          "gru: expected bias [2, 3 units=15] (rank 2), got [15] (rank 1).");
+    in = parameters(layers[0]);
+    CHECK_THROWS_AS(simple_rnn(Variable<double>(), in[1], in[2]), ValueError);
+}
