@@ -10,6 +10,7 @@
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
+#include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 #include "seqgrad/core/ops/slice.hpp"
 #include "seqgrad/core/tensor.hpp"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/reduce.hpp"
 
 namespace seqgrad::detail {
 
@@ -21,20 +22,7 @@ Tensor<T> sum_to_shape(const char* op, const Tensor<T>& t, const Shape& shape) {
         throw ShapeError(fmt::format("{}: a gradient of shape {} does not fit an operand of shape {}", op,
                                      to_string(t.shape()), to_string(shape)));
     }
-    Tensor<T> out = zeros<T>(shape);
-    const BroadcastLoop<1> loop(t.shape(), {&shape});
-    const T* from = t.data();
-    loop.for_each_run(
-        [&](const std::array<std::size_t, 1>& offset, std::size_t n, const std::array<std::size_t, 1>& step) {
-            T* to = out.data() + offset[0];
-            if (step[0] == 0) {
-                *to += pairwise_sum(from, n);
-            } else {
-                for (std::size_t i = 0; i < n; ++i) to[i] += from[i];
-            }
-            from += n;
-        });
-    return out;
+    return reduce_to<SumOf>(t, shape);
 }
 
 template void add_to(Tensor<float>&, const Tensor<float>&);
