@@ -13,6 +13,7 @@
 #include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 #include "seqgrad/core/ops/slice.hpp"
+#include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/data/csv.hpp"
