@@ -21,6 +21,7 @@
 #include "seqgrad/data/scaler.hpp"
 #include "seqgrad/data/series.hpp"
 #include "seqgrad/data/windows.hpp"
+#include "seqgrad/layers/initializers.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/layers/weights.hpp"
