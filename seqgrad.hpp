@@ -8,6 +8,7 @@
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
+#include "seqgrad/core/ops/index.hpp"
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
