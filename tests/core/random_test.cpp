@@ -1,10 +1,12 @@
 #include "seqgrad/core/random.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/ulp.hpp"
@@ -210,6 +212,9 @@ TEST_CASE("the ends of the arguments' ranges") {
     CHECK(g.integers({3}, 7, 8) == full<Int>({3}, 7));
     CHECK(g.bernoulli<float>({1000}, 0.0) == zeros<float>({1000}));
     CHECK(g.bernoulli<float>({1000}, 1.0) == ones<float>({1000}));
+    const double drawn = Generator(3).uniform<double>({1})(0);  // 1 only where the draw is less than p
+    CHECK(Generator(3).bernoulli<double>({1}, drawn)(0) == 0.0);
+    CHECK(Generator(3).bernoulli<double>({1}, std::nextafter(drawn, 1.0))(0) == 1.0);
     CHECK(g.normal<float>({}).size() == 1);
     CHECK(g.uniform<double>({2, 0, 3}).shape() == Shape{2, 0, 3});
 }
