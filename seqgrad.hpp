@@ -4,6 +4,7 @@
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/gradcheck.hpp"
 #include "seqgrad/core/int_list.hpp"
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
