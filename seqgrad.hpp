@@ -28,3 +28,8 @@
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/layers/weights.hpp"
+#include "seqgrad/optim/adam.hpp"
+#include "seqgrad/optim/clipping.hpp"
+#include "seqgrad/optim/learning_rate.hpp"
+#include "seqgrad/optim/optimizer.hpp"
+#include "seqgrad/optim/sgd.hpp"

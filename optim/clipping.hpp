@@ -1,0 +1,42 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/variable.hpp"
+
+namespace seqgrad {
+
+/// How gradients g are limited before an update, with Keras's names. At most one is given.
+struct Clipping {
+    std::optional<double> clipnorm = {};         ///< each parameter's: g c / max(|g|, c)
+    std::optional<double> global_clipnorm = {};  ///< all parameters': g c / max(norm of all together, c)
+    std::optional<double> clipvalue = {};        ///< each element: min(max(g, -c), c)
+};
+
+/// A gradient as an update reads it: clipped element by element on the way, so that no copy is made.
+template <class T>
+struct ClippedGradient {
+    const T* data;
+    T scale = T{1};
+    T limit = std::numeric_limits<T>::infinity();
+
+    T operator[](std::size_t i) const {
+        const T g = data[i] * scale;
+        return g < -limit ? -limit : g > limit ? limit : g;
+    }
+};
+
+/// The sum of the squares of a tensor's elements, accumulated in double: finite unless an element is not.
+template <class T>
+double sum_of_squares(const Tensor<T>& t);
+
+/// The Euclidean norm of all gradients taken together as one vector. Parameters without a gradient count 0.
+template <class T>
+double global_norm(std::span<const Variable<T>> parameters);
+
+}  // namespace seqgrad

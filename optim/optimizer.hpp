@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/variable.hpp"
+#include "seqgrad/optim/clipping.hpp"
+#include "seqgrad/optim/learning_rate.hpp"
+
+namespace seqgrad {
+
+/// Everything an optimizer remembers from one update to the next.
+template <class T>
+struct OptimizerState {
+    /// What it remembers of one parameter: Adam's "momentum", say.
+    struct Slot {
+        std::string name;  ///< "<parameter>.<slot>": "lstm.kernel.momentum", "0.momentum" without names
+        Tensor<T> value;   ///< of the parameter's shape
+    };
+
+    std::string optimizer;                     ///< `Optimizer::type()`
+    std::int64_t iterations = 0;               ///< updates made
+    std::optional<double> learning_rate = {};  ///< none where it is a function of the iterations
+    std::vector<Slot> slots = {};              ///< parameter by parameter, in the order of `apply`
+};
+
+/// One parameter's part in an update.
+template <class T>
+struct ParameterUpdate {
+    std::span<T> value;           ///< the parameter's elements, to be changed
+    ClippedGradient<T> gradient;  ///< of the same length; `gradient[i]` is clipped already
+    std::span<Tensor<T>> slots;   ///< in the order of `slot_names()`, of the same length, zeros at first
+    double learning_rate;
+    std::int64_t step;  ///< 1 for the first update
+};
+
+/// Base of the rules by which parameters follow their gradients.
+///
+///     backward(loss);
+///     optimizer.apply(parameters);
+///
+/// What an optimizer remembers belongs to the position of a parameter in the list given to `apply`, which
+/// must stay the same from the first time on. A rule of one's own derives from Optimizer, names its slots and
+/// says in `update` what happens to one parameter, in one pass over its memory:
+///
+///     class SignDescent : public Optimizer<float> {
+///       public:
+///         explicit SignDescent(double rate) : Optimizer(rate, {}) {}
+///         std::string type() const override { return "SignDescent"; }
+///       protected:
+///         void update(const ParameterUpdate<float>& u) override {
+///             const auto rate = static_cast<float>(u.learning_rate);
+///             for (std::size_t i = 0; i < u.value.size(); ++i)
+///                 u.value[i] -= std::copysign(rate, u.gradient[i]);
+///         }
+///     };
+template <class T>
+class Optimizer {
+  public:
+    using value_type = T;
+
+    virtual ~Optimizer() = default;
+
+    /// Keras's name of the rule: "Adam".
+    virtual std::string type() const = 0;
+
+    /// Changes every parameter by its gradient, all of them clipped as configured.
+    ///
+    /// Frozen parameters and, as in Keras, parameters without a gradient are left alone, and so is what is
+    /// remembered of them. Throws ValueError when no parameter has a gradient, when a gradient is not finite
+    /// (naming the parameter), when the learning rate is not a finite number >= 0, and when a parameter is
+    /// not a leaf; ShapeError when the list is not the one of the first update. Nothing changes when it
+    /// throws.
+    void apply(std::span<Variable<T>> parameters);
+
+    /// Sets the optimizer up for these parameters, which `apply` does by itself: give them here to have their
+    /// names in messages and in `state()`. When that was done already it checks that they are the same.
+    /// Throws ShapeError for another number of parameters or other shapes; ValueError for other names, for a
+    /// parameter that is not a leaf, and for one that is given twice.
+    void build(std::span<const Variable<T>> parameters, std::span<const std::string> names = {});
+
+    /// Number of updates made.
+    std::int64_t iterations() const noexcept { return iterations_; }
+
+    /// The rate of the next update.
+    double learning_rate() const { return learning_rate_.at(iterations_); }
+    /// Throws ValueError when the rate is a function of the iterations, or unless `rate` is finite and >= 0.
+    void set_learning_rate(double rate);
+
+    const Clipping& clipping() const noexcept { return clipping_; }
+
+    /// A copy of all that the optimizer remembers.
+    OptimizerState<T> state() const;
+    /// Goes on from a saved state, as if the updates before had been made by this object. A rate that is a
+    /// function stays. Throws ValueError unless the state is one of this rule, of the parameters the
+    /// optimizer is built for (where it is) and finite; ShapeError where a shape differs. Nothing changes
+    /// when it throws.
+    void set_state(const OptimizerState<T>& state);
+
+  protected:
+    /// Throws ValueError for a rate below 0 or not finite, for a clipping limit that is not a finite number
+    /// above 0, and when more than one is given.
+    Optimizer(LearningRate learning_rate, const Clipping& clipping);
+    Optimizer(const Optimizer&) = default;
+    Optimizer(Optimizer&&) noexcept = default;
+    Optimizer& operator=(const Optimizer&) = default;
+    Optimizer& operator=(Optimizer&&) noexcept = default;
+
+    /// Names of what is remembered of each parameter; always the same ones.
+    virtual std::vector<std::string_view> slot_names() const { return {}; }
+
+    /// Changes one parameter and its slots. Throws nothing.
+    virtual void update(const ParameterUpdate<T>& update) = 0;
+
+  private:
+    void check_same(std::span<const Variable<T>> parameters) const;
+    std::string described(std::size_t parameter) const;
+
+    LearningRate learning_rate_;
+    Clipping clipping_;
+    std::int64_t iterations_ = 0;
+    bool built_ = false;
+    bool named_ = false;
+    std::vector<std::string> names_;
+    std::vector<Shape> shapes_;
+    std::vector<Tensor<T>> slots_;  // parameter by parameter
+};
+
+namespace detail {
+
+/// The clipping part of an optimizer's configuration.
+template <class Config>
+Clipping clipping_of(const Config& config) {
+    return {.clipnorm = config.clipnorm,
+            .global_clipnorm = config.global_clipnorm,
+            .clipvalue = config.clipvalue};
+}
+
+/// A constant of an update rule where Keras rounds it to float32. On TensorFlow it does so in every dtype
+/// where it casts a Python number to the variable's dtype, and the difference shows in double (Adam's first
+/// steps become 6e-6 shorter).
+inline double keras_cast(double constant) {
+    return static_cast<float>(constant);
+}
+
+/// Throws ValueError unless the configured number lies in [low, high], or in [low, high) when `open`.
+void check_range(const char* type, const char* name, double value, double low, double high,
+                 bool open = false);
+
+}  // namespace detail
+
+extern template class Optimizer<float>;
+extern template class Optimizer<double>;
+
+}  // namespace seqgrad
