@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include <xsimd/xsimd.hpp>
+
 namespace seqgrad::detail {
 namespace {
 
@@ -11,8 +13,8 @@ struct Axis {
     std::ptrdiff_t from;
 };
 
-/// Rows and columns of a tile in which a transposed copy reads whole cache lines.
-constexpr std::size_t tile = 32;
+/// Rows and columns of a tile, of which a transposed copy reads and writes whole cache lines.
+constexpr std::size_t tile = 16;
 
 /// Runs shorter than this are not worth a call of memmove.
 constexpr std::size_t short_run = 16;
@@ -38,6 +40,8 @@ void walk_run(const Axis& axis, T* to, const T* from) {
     } else if (axis.to == 1 && axis.from == 0) {
         const T value = *from;
         for (std::size_t i = 0; i < n; ++i) put<add>(to[i], value);
+    } else if (axis.to == 1 && axis.from == -1) {
+        for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(n); ++i) put<add>(to[i], from[-i]);
     } else {
         for (std::size_t i = 0; i < n; ++i, to += axis.to, from += axis.from) put<add>(*to, *from);
     }
@@ -49,17 +53,82 @@ void walk_rows(const Axis& rows, const Axis& run, T* to, const T* from) {
         walk_run<add>(run, to, from);
 }
 
+#ifdef SEQGRAD_X86_KERNELS
+using Arch = xsimd::sse2;
+#else
+using Arch = xsimd::default_arch;
+#endif
+
+/// Elements on a side of the squares that are transposed in registers of 16 bytes; 1 where there are none.
+template <class T>
+constexpr std::size_t square = xsimd::batch<T, Arch>::size * sizeof(T) == 16 ? xsimd::batch<T, Arch>::size
+                                                                             : 1;
+
 template <bool add, class T>
-void walk_tiles(const Axis& rows, const Axis& columns, T* to, const T* from) {
-    const auto at = [](std::size_t i, std::ptrdiff_t step) { return static_cast<std::ptrdiff_t>(i) * step; };
-    for (std::size_t r = 0; r < rows.size; r += tile) {
-        const Axis some_rows{std::min(tile, rows.size - r), rows.to, rows.from};
-        for (std::size_t c = 0; c < columns.size; c += tile) {
-            const Axis some_columns{std::min(tile, columns.size - c), columns.to, columns.from};
-            walk_rows<add>(some_rows, some_columns, to + at(r, rows.to) + at(c, columns.to),
-                           from + at(r, rows.from) + at(c, columns.from));
+void transpose_square(T* to, std::ptrdiff_t to_step, const T* from, std::ptrdiff_t from_step) {
+    if constexpr (square<T> == 1) {
+        put<add>(*to, *from);
+    } else {
+        using Register = xsimd::batch<T, Arch>;
+        const auto load = [&](std::ptrdiff_t k) { return Register::load_unaligned(from + k * from_step); };
+        const auto store = [&](std::ptrdiff_t k, Register row) {
+            T* place = to + k * to_step;
+            if constexpr (add) row += Register::load_unaligned(place);
+            row.store_unaligned(place);
+        };
+        if constexpr (square<T> == 2) {
+            const Register a = load(0), b = load(1);
+            store(0, xsimd::zip_lo(a, b));
+            store(1, xsimd::zip_hi(a, b));
+        } else {
+            static_assert(square<T> == 4);
+            const Register a = load(0), b = load(1), c = load(2), d = load(3);
+            const Register ac_low = xsimd::zip_lo(a, c), bd_low = xsimd::zip_lo(b, d);
+            const Register ac_high = xsimd::zip_hi(a, c), bd_high = xsimd::zip_hi(b, d);
+            store(0, xsimd::zip_lo(ac_low, bd_low));
+            store(1, xsimd::zip_hi(ac_low, bd_low));
+            store(2, xsimd::zip_lo(ac_high, bd_high));
+            store(3, xsimd::zip_hi(ac_high, bd_high));
         }
     }
+}
+
+std::ptrdiff_t at(std::size_t i, std::ptrdiff_t step) {
+    return static_cast<std::ptrdiff_t>(i) * step;
+}
+
+/// Calls f(first row, first column, rows, columns) for every tile.
+template <class F>
+void for_each_tile(std::size_t rows, std::size_t columns, F&& f) {
+    for (std::size_t r = 0; r < rows; r += tile) {
+        for (std::size_t c = 0; c < columns; c += tile)
+            f(r, c, std::min(tile, rows - r), std::min(tile, columns - c));
+    }
+}
+
+template <bool add, class T>
+void walk_tiles(const Axis& rows, const Axis& columns, T* to, const T* from) {
+    const auto part = [&](std::size_t r, std::size_t c, std::size_t row_count, std::size_t column_count) {
+        walk_rows<add>({row_count, rows.to, rows.from}, {column_count, columns.to, columns.from},
+                       to + at(r, rows.to) + at(c, columns.to),
+                       from + at(r, rows.from) + at(c, columns.from));
+    };
+    if (rows.from != 1 || columns.to != 1) return for_each_tile(rows.size, columns.size, part);
+
+    constexpr std::size_t side = square<T>;
+    const std::size_t whole_rows = rows.size / side * side;
+    const std::size_t whole_columns = columns.size / side * side;
+    for_each_tile(whole_rows, whole_columns,
+                  [&](std::size_t r, std::size_t c, std::size_t row_count, std::size_t column_count) {
+                      for (std::size_t j = c; j < c + column_count; j += side) {
+                          for (std::size_t i = r; i < r + row_count; i += side) {
+                              transpose_square<add>(to + at(i, rows.to) + at(j, 1), rows.to,
+                                                    from + at(i, 1) + at(j, columns.from), columns.from);
+                          }
+                      }
+                  });
+    part(0, whole_columns, whole_rows, columns.size - whole_columns);
+    part(whole_rows, 0, rows.size - whole_rows, columns.size);
 }
 
 template <bool add, class T>

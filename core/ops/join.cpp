@@ -105,8 +105,8 @@ Variable<T> stack(std::span<const Variable<T>> parts, std::ptrdiff_t axis) {
                                          to_string(part), to_string(parts[k].shape())));
         }
     }
-    Shape shape = part;
-    shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(a), parts.size());
+    Shape shape(part.size() + 1, parts.size());
+    for (std::size_t k = 0; k < part.size(); ++k) shape[k < a ? k : k + 1] = part[k];
     return joined("stack", parts, count_before(part, a),
                   std::vector<std::size_t>(parts.size(), count_from(part, a)), shape);
 }
