@@ -16,6 +16,7 @@
 #include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 #include "seqgrad/core/ops/slice.hpp"
+#include "seqgrad/core/ops/softmax.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
