@@ -7,6 +7,7 @@
 #include "seqgrad/core/gradcheck.hpp"
 #include "seqgrad/core/int_list.hpp"
 #include "seqgrad/core/op.hpp"
+#include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/index.hpp"
