@@ -86,14 +86,23 @@ constexpr Value<B> exp_lowest = is_single<B> ? Value<B>(-104) : Value<B>(-746);
 template <class B>
 constexpr Value<B> exp_highest = is_single<B> ? Value<B>(89) : Value<B>(710);
 
+/// x 2^n for integral n, also where 2^n or the result lies outside the normal numbers.
+template <class B>
+inline B scale_by_power_of_two(B x, B n) {
+#ifdef __AVX512F__
+    if constexpr (B::size == 16) return B(_mm512_scalef_ps(x, n));
+    if constexpr (B::size == 8) return B(_mm512_scalef_pd(x, n));
+#else
+    // In two steps, so that each factor is a normal number.
+    const B half = xsimd::fma(n, B(Value<B>(0.5)), B(rounding_shift<B>)) - B(rounding_shift<B>);
+    return x * power_of_two(half) * power_of_two(n - half);
+#endif
+}
+
 template <class B>
 inline B exp(B x) {
     const auto [n, p] = exp_parts(at_most(exp_highest<B>, at_least(exp_lowest<B>, x)));
-    // 2^n may lie outside the normal numbers although the result does not, or is denormal itself: scale in
-    // two steps.
-    const B half = xsimd::fma(n, B(Value<B>(0.5)), B(rounding_shift<B>)) - B(rounding_shift<B>);
-    const B scale = power_of_two(half);
-    return xsimd::fma(p, scale, scale) * power_of_two(n - half);
+    return scale_by_power_of_two(p + B(Value<B>(1)), n);
 }
 
 /// e^-|x|

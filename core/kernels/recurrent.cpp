@@ -50,8 +50,13 @@ Layout layout(Cell cell) {
     }
 }
 
+/// The time loops for a layer of `units`.
 template <class T>
-const RecurrentSteps<T>& steps_of(Cell cell, InstructionSet set) {
+const RecurrentSteps<T>& steps_of(Cell cell, std::size_t units, InstructionSet set) {
+    // Units that fit one AVX2 register would leave half of a wider one empty; what runs AVX-512 runs AVX2
+    // too.
+    constexpr std::size_t avx2_width = 32 / sizeof(T);
+    if (set == InstructionSet::avx512 && units <= avx2_width) set = InstructionSet::avx2;
     const RecurrentTable<T>& cells = *table<T>(set).recurrent;
     switch (cell) {
         case Cell::lstm:
@@ -155,7 +160,7 @@ std::size_t gate_groups(Cell cell) noexcept {
 template <class T>
 void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
-    const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, set);
+    const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
     const Columns input = layout(pass.cell).input;
     const bool has_c = pass.cell == Cell::lstm, keep = pass.saved.h != nullptr;
     const std::size_t state = s.batch * s.units, columns = gate_groups(pass.cell) * s.units;
@@ -205,7 +210,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
 template <class T>
 void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
-    const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, set);
+    const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
     const Layout where = layout(pass.cell);
     const bool has_c = pass.cell == Cell::lstm;
     const std::size_t state = s.batch * s.units, columns = gate_groups(pass.cell) * s.units;

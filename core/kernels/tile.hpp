@@ -5,6 +5,8 @@
 // once. Included only by the translation units that are compiled once for each instruction set.
 
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 #include <xsimd/xsimd.hpp>
 
@@ -16,28 +18,33 @@ constexpr std::size_t tile_vectors = 4;
 /// Rows of a tile: as many as fit the processor's registers beside a row of weights and one broadcast
 /// element.
 template <class B>
-constexpr std::size_t tile_rows = B::size * sizeof(typename B::value_type) == 64 ? 6 : 2;
+constexpr std::size_t tile_rows = B::size * sizeof(typename B::value_type) == 64 ? 6 : 3;
+
+/// f(0), ..., f(n - 1) written out, with constants as arguments: arrays indexed by them become registers.
+template <std::size_t n, class F>
+[[gnu::always_inline]] inline void unroll(const F& f) {
+    [&]<std::size_t... i>(std::index_sequence<i...>) {
+        (f(std::integral_constant<std::size_t, i>()), ...);
+    }
+    (std::make_index_sequence<n>());
+}
 
 /// tile[m][v] = sum over k < depth of a[m lda + k] * packed[k][v], v counting registers.
 template <class B, std::size_t rows, std::size_t vectors>
 void multiply_tile(std::size_t depth, const typename B::value_type* a, std::size_t lda,
                    const typename B::value_type* packed, typename B::value_type* tile) {
-    B sum[rows][vectors];
-    for (std::size_t m = 0; m < rows; ++m) {
-        for (std::size_t v = 0; v < vectors; ++v) sum[m][v] = B(typename B::value_type(0));
-    }
+    B sum[rows * vectors];
+    unroll<rows * vectors>([&](auto i) { sum[i] = B(typename B::value_type(0)); });
     for (std::size_t k = 0; k < depth; ++k) {
         B weight[vectors];
-        for (std::size_t v = 0; v < vectors; ++v)
-            weight[v] = B::load_aligned(packed + (k * vectors + v) * B::size);
-        for (std::size_t m = 0; m < rows; ++m) {
+        unroll<vectors>([&](auto v) { weight[v] = B::load_aligned(packed + (k * vectors + v) * B::size); });
+        unroll<rows>([&](auto m) {
             const B x(a[m * lda + k]);
-            for (std::size_t v = 0; v < vectors; ++v) sum[m][v] = xsimd::fma(x, weight[v], sum[m][v]);
-        }
+            unroll<vectors>(
+                [&](auto v) { sum[m * vectors + v] = xsimd::fma(x, weight[v], sum[m * vectors + v]); });
+        });
     }
-    for (std::size_t m = 0; m < rows; ++m) {
-        for (std::size_t v = 0; v < vectors; ++v) sum[m][v].store_aligned(tile + (m * vectors + v) * B::size);
-    }
+    unroll<rows * vectors>([&](auto i) { sum[i].store_aligned(tile + i * B::size); });
 }
 
 /// The same with the number of rows, at most tile_rows, known only at run time.
