@@ -35,3 +35,4 @@
 #include "seqgrad/optim/learning_rate.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 #include "seqgrad/optim/sgd.hpp"
+#include "seqgrad/train/losses.hpp"

@@ -1,0 +1,253 @@
+#include "seqgrad/train/losses.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "support/fixture.hpp"
+#include "support/golden.hpp"
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/backward.hpp"
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/elementary.hpp"
+#include "seqgrad/core/ops/reduce.hpp"
+
+using namespace seqgrad;
+
+namespace {
+
+/// Compares value and gradient of a loss with a fixture of golden/losses.
+template <class T>
+void check_fixture(const Loss<T>& loss, const std::string& name) {
+    CAPTURE(name);
+    const test::Json fixture = test::read_fixture(test::golden_path("losses/" + name + ".json"));
+    const Variable<T> y_pred = parameter(test::to_tensor<T>(fixture.at("y_pred")));
+    LossWeights<T> weights;
+    if (!fixture.at("sample_weight").is_null())
+        weights.sample_weight = test::to_tensor<T>(fixture.at("sample_weight"));
+    const Variable<T> value = loss(test::to_tensor<T>(fixture.at("y_true")), y_pred, weights);
+    CHECK(test::golden_error(value.value(), full<double>({}, fixture.at("value").get<double>())) <= 1.0);
+    backward(value);
+    CHECK(test::golden_error(y_pred.grad(), test::to_tensor<double>(fixture.at("gradient"))) <= 1.0);
+}
+
+const Tensor<double> y = tensor<double>({2, 3}, {1, 2, 3, 4, 5, 6});
+
+/// Losses 1, 2, 3 / 4, 5, 6 of two samples and three steps.
+Variable<double> six_losses() {
+    return parameter(y);
+}
+
+double reduced(Reduction reduction, const LossWeights<double>& weights = {}) {
+    return reduce_loss(six_losses(), reduction, weights).item();
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("losses and their gradients are Keras's", T, float, double) {
+    for (const std::string weighted : {"", "_weighted"}) {
+        check_fixture<T>(MeanSquaredError{}, "mean_squared_error" + weighted);
+        check_fixture<T>(SparseCategoricalCrossentropy{}, "sparse_categorical_crossentropy" + weighted);
+        check_fixture<T>(SparseCategoricalCrossentropy{.from_logits = true},
+                         "sparse_categorical_crossentropy_logits" + weighted);
+    }
+}
+
+TEST_CASE("losses are reduced as their name says") {
+    CHECK(reduced(Reduction::sum_over_batch_size) == 3.5);
+    CHECK(reduced(Reduction::mean) == 3.5);
+    CHECK(reduced(Reduction::mean_with_sample_weight) == 3.5);
+    CHECK(reduced(Reduction::sum) == 21.0);
+    CHECK(reduce_loss(six_losses(), Reduction::none).value() == y);
+}
+
+TEST_CASE("weights multiply the losses of samples or steps") {
+    const LossWeights<double> samples{.sample_weight = tensor<double>({2}, {1, 0.5})};
+    CHECK(reduced(Reduction::sum, samples) == 6.0 + 7.5);
+    CHECK(reduced(Reduction::sum_over_batch_size, samples) == 13.5 / 6);
+    CHECK(reduced(Reduction::mean_with_sample_weight, samples) == 13.5 / 1.5);
+    const LossWeights<double> column{.sample_weight = tensor<double>({2, 1}, {1, 0.5})};
+    CHECK(reduced(Reduction::sum, column) == 13.5);
+    const LossWeights<double> row{.sample_weight = tensor<double>({1, 3}, {1, 0, 2})};
+    CHECK(reduced(Reduction::sum, row) == 1 + 6 + 4 + 12);
+    const LossWeights<double> steps{.sample_weight = tensor<double>({2, 3}, {1, 0, 0, 0, 0, 3})};
+    CHECK(reduced(Reduction::mean_with_sample_weight, steps) == 19.0 / 4);
+    const LossWeights<double> longer{.sample_weight = tensor<double>({2, 3, 1}, {1, 0, 0, 0, 0, 3})};
+    CHECK(reduced(Reduction::sum, longer) == 19.0);
+    CHECK(reduce_loss(six_losses(), Reduction::none, samples).value() ==
+          tensor<double>({2, 3}, {1, 2, 3, 2, 2.5, 3}));
+}
+
+TEST_CASE("with a mask the mean is over what counts") {
+    const LossWeights<double> mask{.mask = tensor<bool>({2, 3}, {true, true, false, true, false, false})};
+    CHECK(reduced(Reduction::sum_over_batch_size, mask) == doctest::Approx(7.0 / 3));
+    CHECK(reduced(Reduction::mean_with_sample_weight, mask) == doctest::Approx(7.0 / 3));
+    CHECK(reduced(Reduction::sum, mask) == 7.0);
+    const LossWeights<double> both{.sample_weight = tensor<double>({2}, {1, 0.5}),
+                                   .mask = tensor<bool>({2, 3}, {true, true, false, true, false, false})};
+    CHECK(reduced(Reduction::sum_over_batch_size, both) == doctest::Approx(5.0 / 3));
+    CHECK(reduced(Reduction::mean_with_sample_weight, both) == doctest::Approx(5.0 / 2.5));
+    const LossWeights<double> sample{.mask = tensor<bool>({2}, {false, true})};
+    CHECK(reduced(Reduction::sum_over_batch_size, sample) == 5.0);
+    const Variable<double> losses = six_losses();
+    backward(reduce_loss(losses, Reduction::mean, mask));
+    for (std::size_t i = 0; i < 6; ++i)
+        CHECK(losses.grad().data()[i] == doctest::Approx(mask.mask->data()[i] ? 1.0 / 3 : 0.0));
+}
+
+TEST_CASE("the gradients of all reductions agree with differences") {
+    const LossWeights<double> weights{.sample_weight = tensor<double>({2}, {1, 0.5}),
+                                      .mask = tensor<bool>({2, 3}, {true, true, false, true, false, true})};
+    for (const Reduction reduction : {Reduction::sum_over_batch_size, Reduction::mean,
+                                      Reduction::mean_with_sample_weight, Reduction::sum}) {
+        for (const LossWeights<double>& w : {LossWeights<double>{}, weights}) {
+            const Variable<double> losses = six_losses();
+            backward(reduce_loss(losses, reduction, w));
+            for (std::size_t i = 0; i < 6; ++i) {
+                Tensor<double> more = y;
+                more.data()[i] += 1.0;  // the loss is linear
+                const double difference =
+                    reduce_loss(constant(more), reduction, w).item() - reduced(reduction, w);
+                CHECK(losses.grad().data()[i] == doctest::Approx(difference));
+            }
+        }
+    }
+    const Variable<double> losses = six_losses();
+    backward(reduce_loss(losses, Reduction::none, weights), tensor<double>({2, 3}, {1, 2, 3, 4, 5, 6}));
+    CHECK(losses.grad() == tensor<double>({2, 3}, {1, 2, 0, 2, 0, 3}));
+}
+
+TEST_CASE("a mask of which nothing counts, and a batch of nothing, give 0") {
+    const LossWeights<double> nothing{.mask = tensor<bool>({2}, {false, false})};
+    const Variable<double> losses = six_losses();
+    for (const Reduction reduction : {Reduction::sum_over_batch_size, Reduction::mean,
+                                      Reduction::mean_with_sample_weight, Reduction::sum}) {
+        const Variable<double> value = reduce_loss(losses, reduction, nothing);
+        CHECK(value.item() == 0.0);
+        backward(value);
+        CHECK(losses.grad() == zeros<double>({2, 3}));
+        CHECK(reduce_loss(constant(zeros<double>({0, 3})), reduction).item() == 0.0);
+    }
+}
+
+TEST_CASE("weights and masks that do not fit are refused") {
+    const auto with = [](Tensor<double> w) { return [w] { reduced(Reduction::sum, {.sample_weight = w}); }; };
+    CHECK_THROWS_WITH_AS(with(ones<double>({3}))(),
+                         "loss: a sample_weight of shape [3] does not fit losses of shape [2, 3]",
+                         ShapeError);
+    CHECK_THROWS_AS(with(ones<double>({2, 2}))(), ShapeError);
+    CHECK_THROWS_AS(with(ones<double>({2, 3, 2}))(), ShapeError);
+    CHECK_THROWS_AS(with(ones<double>({1, 2, 3}))(), ShapeError);
+    CHECK_THROWS_WITH_AS(reduced(Reduction::sum, {.mask = full<bool>({3, 2}, true)}),
+                         "loss: a mask of shape [3, 2] does not fit losses of shape [2, 3]", ShapeError);
+    CHECK_THROWS_WITH_AS(
+        reduce_loss(constant(zeros<double>({})), Reduction::sum, {.sample_weight = ones<double>({2})}),
+        "loss: a sample_weight of shape [2] does not fit losses of shape []; return one loss per sample to "
+        "weight them",
+        ShapeError);
+}
+
+TEST_CASE("mean_squared_error averages over the last axis and drops one of size 1") {
+    const Variable<double> p = constant(tensor<double>({2, 2}, {1, 2, 3, 4}));
+    CHECK(mean_squared_error(tensor<double>({2, 2}, {1, 0, 0, 0}), p).value() ==
+          tensor<double>({2}, {2, 12.5}));
+    const Variable<double> column = parameter(tensor<double>({2, 1}, {1, 2}));
+    const Variable<double> loss = mean_squared_error(tensor<double>({2}, {0, 0}), column);
+    CHECK(loss.value() == tensor<double>({2}, {1, 4}));
+    backward(loss, tensor<double>({2}, {1, 10}));
+    CHECK(column.grad() == tensor<double>({2, 1}, {2, 40}));
+    CHECK(mean_squared_error(tensor<double>({2, 2, 1}, {1, 2, 3, 4}), p).value() == zeros<double>({2}));
+    CHECK(mean_squared_error(tensor<double>({2, 1}, {1, 3}), constant(tensor<double>({2}, {1, 2}))).value() ==
+          tensor<double>({2}, {0, 1}));
+    CHECK_THROWS_WITH_AS(
+        mean_squared_error(zeros<double>({2, 1}), p),
+        "mean_squared_error: expected y_true and y_pred of one shape [batch, ..., features], got "
+        "[2, 1] and [2, 2]",
+        ShapeError);
+    CHECK_THROWS_AS(mean_squared_error(zeros<double>({}), constant(zeros<double>({}))), ShapeError);
+    CHECK_THROWS_AS(mean_squared_error(zeros<double>({3, 2}), p), ShapeError);
+}
+
+TEST_CASE("probabilities are clipped and scaled before the logarithm") {
+    const Variable<double> p = parameter(tensor<double>({2, 3}, {0.2, 0.1, 0.1, 0.0, 1.0, 0.0}));
+    const Tensor<std::int64_t> labels = tensor<std::int64_t>({2}, {0, 2});
+    const Variable<double> loss = sparse_categorical_crossentropy(labels, p);
+    CHECK(loss.value().data()[0] == doctest::Approx(std::log(2.0)).epsilon(1e-14));
+    CHECK(loss.value().data()[1] == doctest::Approx(std::log((1.0 + 1e-7) / 1e-7)).epsilon(1e-14));
+    backward(loss, ones<double>({2}));
+    CHECK(p.grad().data()[0] == doctest::Approx(1 / 0.4 - 1 / 0.2));
+    CHECK(p.grad().data()[1] == doctest::Approx(1 / 0.4));
+    // All three of the second row are clipped.
+    for (std::size_t i = 3; i < 6; ++i) CHECK(p.grad().data()[i] == 0.0);
+}
+
+TEST_CASE_TEMPLATE("cross-entropy of large logits is exact", T, float, double) {
+    const Variable<T> logits = parameter(tensor<T>({2, 2}, {T(1e4), T(-1e4), T(-1e4), T(1e4)}));
+    const Variable<T> loss =
+        SparseCategoricalCrossentropy{.from_logits = true}(tensor<std::int64_t>({2}, {0, 0}), logits);
+    CHECK(loss.item() == T(1e4));
+    backward(loss);
+    CHECK(logits.grad() == tensor<T>({2, 2}, {0, 0, T(-0.5), T(0.5)}));
+}
+
+TEST_CASE("labels may have an axis of size 1 more, must be whole and within the classes") {
+    const Variable<double> p = constant(full<double>({2, 3}, 1.0 / 3));
+    const SparseCategoricalCrossentropy loss{.reduction = Reduction::none};
+    const Variable<double> flat = loss(tensor<std::int64_t>({2}, {0, 2}), p);
+    CHECK(flat.shape() == Shape{2});
+    CHECK(loss(tensor<std::int64_t>({2, 1}, {0, 2}), p).value() == flat.value());
+    CHECK(loss(tensor<double>({2}, {0, 2}), p).value() == flat.value());
+    for (const bool from_logits : {false, true}) {
+        const SparseCategoricalCrossentropy either{.from_logits = from_logits};
+        CHECK_THROWS_WITH_AS(
+            either(tensor<std::int64_t>({2}, {0, 3}), p),
+            "sparse_categorical_crossentropy: label 3 (element 1 of [2]) lies outside [0, 3), the "
+            "classes of y_pred [2, 3]",
+            ValueError);
+        CHECK_THROWS_AS(either(tensor<std::int64_t>({2}, {-1, 0}), p), ValueError);
+        CHECK_THROWS_WITH_AS(
+            either(tensor<std::int64_t>({3}, {0, 0, 0}), p),
+            "sparse_categorical_crossentropy: y_pred [batch, ..., classes] = [2, 3] needs labels of "
+            "shape [2], got [3]",
+            ShapeError);
+        CHECK_THROWS_AS(either(tensor<std::int64_t>({}, {0}), constant(zeros<double>({}))), ShapeError);
+    }
+    CHECK_THROWS_WITH_AS(loss(tensor<double>({2}, {0, 1.5}), p),
+                         "labels: element 1 of [2] is 1.5, not a whole number", ValueError);
+    CHECK_THROWS_AS(loss(tensor<double>({2}, {0, std::nan("")}), p), ValueError);
+    CHECK_THROWS_AS(loss(tensor<double>({2}, {0, std::numeric_limits<double>::infinity()}), p), ValueError);
+    CHECK_THROWS_AS(to_labels(tensor<float>({1}, {1e10f})), ValueError);
+    CHECK(to_labels(tensor<float>({2}, {16777216.0f, -1.0f})) == tensor<std::int64_t>({2}, {16777216, -1}));
+}
+
+TEST_CASE("any callable is a loss") {
+    const Tensor<double> truth = tensor<double>({2, 1}, {0, 1});
+    const Variable<double> p = constant(tensor<double>({2, 1}, {3, -1}));
+    const LossWeights<double> weights{.sample_weight = tensor<double>({2}, {1, 2})};
+    const Loss<double> of_tensor = [](const Tensor<double>& t, const Variable<double>& v) {
+        return abs(v - t);
+    };
+    CHECK(of_tensor(truth, p).item() == 2.5);
+    CHECK(of_tensor(truth, p, weights).item() == 3.5);
+    const Loss<double> of_variable = [](const Variable<double>& t, const Variable<double>& v) {
+        return abs(v - t);
+    };
+    CHECK(of_variable(truth, p, weights).item() == 3.5);
+    const Loss<double> generic = [](const auto& t, const auto& v) { return abs(v - t); };
+    CHECK(generic(truth, p).item() == 2.5);
+    const Loss<double> scalar = [](const auto& t, const auto& v) { return sum(abs(v - t)); };
+    CHECK(scalar(truth, p).item() == 5.0);
+    CHECK_THROWS_AS(scalar(truth, p, weights), ShapeError);
+    const Loss<double> weighted = [](const Tensor<double>& t, const Variable<double>& v,
+                                     const LossWeights<double>& w) {
+        return sum(abs(v - t)) * w.sample_weight->data()[1];
+    };
+    CHECK(weighted(truth, p, weights).item() == 10.0);
+    const Loss<double> summed = MeanSquaredError{.reduction = Reduction::sum};
+    CHECK(summed(truth, p).item() == 13.0);
+    const Loss<double> copy = summed;
+    CHECK(copy(truth, p, weights).item() == 17.0);
+}
