@@ -125,18 +125,22 @@ T part_of(T x, T share) {
 
 template <class T>
 Variable<T> exact_gelu(const Variable<T>& x) {
+    // In float's digits for double too: so does TensorFlow, and with it Keras.
+    constexpr T root_half = T(0.70710678118654752440F);
     Tensor<T> cdf = map(
-        "gelu", [](T v) { return v * T(0.70710678118654752440); }, x.value());
+        "gelu", [](T v) { return v * root_half; }, x.value());
     kernels::erf(cdf.size(), cdf.data(), cdf.data());
     for (T& v : elements(cdf)) v = (1 + v) / 2;
     Tensor<T> value = map(
         "gelu", [](T v, T p) { return part_of(v, p); }, x.value(), cdf);
     return record("gelu", std::move(value), {x}, [x = save(x), cdf = std::move(cdf)](Backward<T>& pass) {
+        constexpr T inverse_root_pi = T(0.56418958354775628695);
         Tensor<T> density = map(
-            "gelu", [](T v) { return v * v / -2; }, x.value());
+            "gelu", [](T v) { return -(v * root_half) * (v * root_half); }, x.value());
         kernels::exp(density.size(), density.data(), density.data());
         accumulate_map(
-            pass, 0, [](T g, T v, T p, T d) { return g * (p + part_of(v, d * T(0.39894228040143267794))); },
+            pass, 0,
+            [](T g, T v, T p, T d) { return g * (p + part_of(v, d * (inverse_root_pi * root_half))); },
             pass.grad(), x.value(), cdf, density);
     });
 }
@@ -144,7 +148,7 @@ Variable<T> exact_gelu(const Variable<T>& x) {
 template <class T>
 Variable<T> approximate_gelu(const Variable<T>& x) {
     constexpr T scale = T(0.79788456080286535588);  // sqrt(2 / pi)
-    constexpr T cubic = T(0.044715);
+    constexpr T cubic = T(0.044715F);               // in float's digits, like sqrt(1/2) above
     Tensor<T> t = map(
         "gelu", [](T v) { return scale * (v + cubic * v * v * v); }, x.value());
     kernels::tanh(t.size(), t.data(), t.data());

@@ -26,9 +26,10 @@ Variable<T> hard_sigmoid(const Variable<T>& x);
 template <class T>
 Variable<T> relu(const Variable<T>& x);
 
-/// x where positive, negative_slope x elsewhere. At 0 the gradient is negative_slope.
+/// x where positive, negative_slope x elsewhere. At 0 the gradient is negative_slope. In double too the
+/// default is 0.2 in float's digits, 0.20000000298, as in Keras on TensorFlow.
 template <class T>
-Variable<T> leaky_relu(const Variable<T>& x, std::type_identity_t<T> negative_slope = T(0.2));
+Variable<T> leaky_relu(const Variable<T>& x, std::type_identity_t<T> negative_slope = T(0.2F));
 
 /// alpha (e^x - 1) where negative, x elsewhere. At 0 the gradient is 1. Clevert et al. 2016, arXiv
 /// 1511.07289.
@@ -44,8 +45,9 @@ Variable<T> selu(const Variable<T>& x);
 template <class T>
 Variable<T> softplus(const Variable<T>& x);
 
-/// x Phi(x) with Phi the normal distribution function; or, when `approximate`,
-/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Hendrycks and Gimpel 2016, arXiv 1606.08415.
+/// x (1 + erf(x / sqrt(2))) / 2; or, when `approximate`, x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+/// In double too sqrt(1/2) and 0.044715 have float's digits, as in Keras on TensorFlow: against the exact
+/// constants the result differs by some 1e-8. Hendrycks and Gimpel 2016, arXiv 1606.08415.
 template <class T>
 Variable<T> gelu(const Variable<T>& x, bool approximate = false);
 

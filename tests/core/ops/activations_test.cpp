@@ -3,11 +3,14 @@
 #include <cmath>
 #include <string>
 
+#include "support/fixture.hpp"
+#include "support/golden.hpp"
 #include "support/pointwise.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/linear.hpp"
 
 using namespace seqgrad;
 using test::check_pointwise;
@@ -32,7 +35,8 @@ TEST_CASE("saturating activations: values and gradients") {
 TEST_CASE("rectifiers choose their gradients at 0, and let NaN pass") {
     check_pointwise([](auto x) { return relu(x); }, {2, -2, 0, infinite, not_a_number},
                     {2, 0, 0, infinite, not_a_number}, {1, 0, 0, 1, 0});
-    check_pointwise([](auto x) { return leaky_relu(x); }, {2, -2, 0}, {2, -0.4, 0}, {1, 0.2, 0.2});
+    check_pointwise([](auto x) { return leaky_relu(x); }, {2, -2, 0}, {2, -2 * double(0.2F), 0},
+                    {1, 0.2F, 0.2F});
     check_pointwise([](auto x) { return leaky_relu(x, 0.5); }, {2, -2}, {2, -1}, {1, 0.5});
     const double e = std::exp(-2.);
     check_pointwise([](auto x) { return elu(x); }, {2, -2, 0, -infinite, infinite, 1e4},
@@ -53,15 +57,25 @@ TEST_CASE("smooth rectifiers: values, gradients and limits") {
     check_pointwise([](auto x) { return silu(x); }, {0, -2, 3, infinite, -infinite},
                     {0, -0.2384058440442351, 2.8577223804673, infinite, 0},
                     {0.5, -0.09078424878489547, 1.0881041060151695, 1, 0});
+    const auto exact = [](double x) {
+        const double root_half = 0.70710678118654752440F;
+        const double p = std::erfc(-x * root_half) / 2;
+        const double density =
+            std::exp(-(x * root_half) * (x * root_half)) * root_half / std::sqrt(std::acos(-1.));
+        return std::pair(x * p, p + x * density);
+    };
+    const auto [at_minus_2, slope_at_minus_2] = exact(-2);
+    const auto [at_3, slope_at_3] = exact(3);
+    CHECK(at_minus_2 == doctest::Approx(-0.04550026389635844).epsilon(1e-7));  // with the true sqrt(1/2)
     check_pointwise([](auto x) { return gelu(x); }, {0, -2, 3, infinite, -infinite},
-                    {0, -0.04550026389635844, 2.99595030590511, infinite, 0},
-                    {0.5, -0.0852318010781969, 1.011945647204184, 1, 0});
+                    {0, at_minus_2, at_3, infinite, 0}, {0.5, slope_at_minus_2, slope_at_3, 1, 0});
 
-    // x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3): another way to write the approximation.
+    // x sigmoid(2 u), u = sqrt(2/pi) (x + k x^3): another way to write the approximation.
     const auto approximate = [](double x) {
         const double c = std::sqrt(2 / std::acos(-1.));
-        const double s = 1 / (1 + std::exp(-2 * c * (x + 0.044715 * x * x * x)));
-        return std::pair(x * s, s + x * 2 * c * (1 + 3 * 0.044715 * x * x) * s * (1 - s));
+        const double k = 0.044715F;
+        const double s = 1 / (1 + std::exp(-2 * c * (x + k * x * x * x)));
+        return std::pair(x * s, s + x * 2 * c * (1 + 3 * k * x * x) * s * (1 - s));
     };
     const auto [low, low_slope] = approximate(-2);
     const auto [high, high_slope] = approximate(0.5);
@@ -132,4 +146,24 @@ TEST_CASE("apply calls the function of that name") {
         CHECK(std::string(apply(activation, x).op()) == op);
     }
     CHECK_THROWS_AS(apply(static_cast<Activation::Kind>(99), x), ValueError);
+}
+
+TEST_CASE_TEMPLATE("activations give Keras's numbers behind a dense layer", T, float, double) {
+    for (const std::string name : {"elu", "gelu", "hard_sigmoid", "leaky_relu", "linear", "relu", "selu",
+                                   "sigmoid", "silu", "softmax", "softplus", "tanh"}) {
+        CAPTURE(name);
+        const test::Json fixture = test::read_fixture(test::golden_path("layers/Dense_" + name + ".json"));
+        for (const test::Json& call : fixture.at("calls")) {
+            const Variable<T> kernel = parameter(test::to_tensor<T>(fixture.at("weights").at("kernel")));
+            const Variable<T> bias = parameter(test::to_tensor<T>(fixture.at("weights").at("bias")));
+            const Variable<T> x = parameter(test::to_tensor<T>(call.at("inputs").at("x")));
+            const Variable<T> y = apply(Activation(name), linear(x, kernel, bias));
+            CHECK(test::golden_error(y.value(), test::to_tensor<double>(call.at("outputs").at(0))) <= 1);
+            backward(y, test::to_tensor<T>(call.at("cotangents").at(0)));
+            const test::Json& expected = call.at("gradients");
+            CHECK(test::golden_error(x.grad(), test::to_tensor<double>(expected.at("x"))) <= 1);
+            CHECK(test::golden_error(kernel.grad(), test::to_tensor<double>(expected.at("kernel"))) <= 1);
+            CHECK(test::golden_error(bias.grad(), test::to_tensor<double>(expected.at("bias"))) <= 1);
+        }
+    }
 }
