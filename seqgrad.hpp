@@ -13,6 +13,7 @@
 #include "seqgrad/core/ops/index.hpp"
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
+#include "seqgrad/core/ops/normalization.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
 #include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/core/ops/shape.hpp"
