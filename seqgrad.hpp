@@ -37,4 +37,6 @@
 #include "seqgrad/optim/learning_rate.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 #include "seqgrad/optim/sgd.hpp"
+#include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"
+#include "seqgrad/train/progress.hpp"

@@ -1,0 +1,78 @@
+#include "seqgrad/train/history.hpp"
+
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/error.hpp"
+
+using namespace seqgrad;
+
+namespace {
+
+Logs logs(std::initializer_list<Logs::Entry> entries) {
+    Logs out;
+    for (const auto& [name, value] : entries) out.set(name, value);
+    return out;
+}
+
+History two_epochs() {
+    History history;
+    history.append({.epoch = 1, .seconds = 1.25, .logs = logs({{"loss", 0.1}})});
+    history.append({.epoch = 2, .seconds = 12.5, .logs = logs({{"loss", 1e-5}, {"val_loss", 1.0 / 3}})});
+    return history;
+}
+
+}  // namespace
+
+TEST_CASE("logs keep the order in which numbers came, and replace") {
+    Logs l = logs({{"loss", 1}, {"accuracy", 2}});
+    l.set("loss", 3);
+    std::vector<std::string> names;
+    for (const auto& entry : l) names.push_back(entry.first);
+    CHECK(names == std::vector<std::string>{"loss", "accuracy"});
+    CHECK(l["loss"] == 3);
+    CHECK(l.contains("accuracy"));
+    CHECK_FALSE(l.contains("acc"));
+    CHECK_THROWS_WITH_AS(l["acc"], "logs: no number is named \"acc\"; there is loss, accuracy", ValueError);
+    CHECK_THROWS_WITH_AS(Logs()["loss"], "logs: no number is named \"loss\"; there are none", ValueError);
+}
+
+TEST_CASE("history gives one number per epoch that has it") {
+    const History history = two_epochs();
+    CHECK(history["loss"] == std::vector<double>{0.1, 1e-5});
+    CHECK(history["val_loss"] == std::vector<double>{1.0 / 3});
+    CHECK(history.names() == std::vector<std::string>{"loss", "val_loss"});
+    CHECK(history.epochs().size() == 2);
+    CHECK_THROWS_WITH_AS(history["mae"], "history: no number is named \"mae\"; there is loss, val_loss",
+                         ValueError);
+}
+
+TEST_CASE("history prints as a table with places left empty") {
+    std::ostringstream out;
+    out << two_epochs();
+    CHECK(out.str() ==
+          "epoch  seconds        loss  val_loss\n"
+          "    1     1.25      0.1000          \n"
+          "    2    12.50  1.0000e-05    0.3333\n");
+    CHECK(History().table() == "epoch  seconds\n");
+}
+
+TEST_CASE("history as CSV is read back exactly") {
+    CHECK(two_epochs().csv() ==
+          "epoch,seconds,loss,val_loss\n"
+          "1,1.25,0.1,\n"
+          "2,12.5,1e-05,0.3333333333333333\n");
+}
+
+TEST_CASE("numbers for reading have 4 decimals, or 5 digits where they are very small or large") {
+    CHECK(detail::format_metric(0.0) == "0.0000");
+    CHECK(detail::format_metric(0.12345) == "0.1235");
+    CHECK(detail::format_metric(-12.0) == "-12.0000");
+    CHECK(detail::format_metric(9.9e-4) == "9.9000e-04");
+    CHECK(detail::format_metric(1e6) == "1.0000e+06");
+    CHECK(detail::format_metric(std::numeric_limits<double>::infinity()) == "inf");
+}
