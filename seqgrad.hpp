@@ -40,3 +40,4 @@
 #include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/progress.hpp"
+#include "seqgrad/train/trainer.hpp"

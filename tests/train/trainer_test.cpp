@@ -1,0 +1,378 @@
+#include "seqgrad/train/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "support/toy_modules.hpp"
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/elementary.hpp"
+#include "seqgrad/core/ops/reduce.hpp"
+#include "seqgrad/optim/adam.hpp"
+#include "seqgrad/optim/sgd.hpp"
+
+using namespace seqgrad;
+using seqgrad::test::Affine;
+
+namespace {
+
+/// n samples of y = 2 x + 1, x [n, 1] evenly in [-1, 1].
+template <class T>
+Dataset<T> line(std::size_t n) {
+    Dataset<T> d{zeros<T>({n, 1}), zeros<T>({n, 1})};
+    for (std::size_t i = 0; i < n; ++i) {
+        d.x.data()[i] = n == 1 ? T{0} : T(-1) + T(2) * static_cast<T>(i) / static_cast<T>(n - 1);
+        d.y.data()[i] = T(2) * d.x.data()[i] + T(1);
+    }
+    return d;
+}
+
+/// y = x scale + shift that remembers how it was called.
+class Recorder : public Module<double> {
+  public:
+    std::string type() const override { return "Recorder"; }
+
+    struct Call {
+        std::vector<double> x;
+        bool training;
+        bool recording;
+    };
+    std::vector<Call> calls;
+    Affine<double> inner;  // builds its parameters in its first call
+
+  protected:
+    void members(Members<double>& m) override { m.child("inner", inner); }
+    Variable<double> call(const Variable<double>& x) override {
+        calls.push_back(
+            {{x.value().begin(), x.value().end()}, training() && inner.training(), grad_enabled()});
+        return inner(x);
+    }
+};
+
+/// What a function throws, as "<type>: <message>".
+template <class F>
+std::string thrown_by(F f) {
+    try {
+        f();
+    } catch (const ShapeError& e) {
+        return std::string("ShapeError: ") + e.what();
+    } catch (const ValueError& e) {
+        return std::string("ValueError: ") + e.what();
+    }
+    return "nothing";
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a line is fitted to below 1e-6", T, float, double) {
+    const Dataset<T> data = line<T>(50);
+    Affine<T> model;
+    SUBCASE("by SGD") {
+        Trainer trainer(model, SGD<T>({.learning_rate = 0.1, .momentum = 0.9}), MeanSquaredError{});
+        const History history = trainer.fit(data, {.epochs = 60, .batch_size = 16, .verbose = 0, .seed = 1});
+        CHECK(history["loss"].size() == 60);
+        CHECK(history["loss"].front() > 0.1);
+        CHECK(history["loss"].back() < 1e-6);
+        CHECK(trainer.evaluate(data)["loss"] < 1e-6);
+    }
+    SUBCASE("by Adam, with a loss of the user's") {
+        Trainer trainer(model, Adam<T>({.learning_rate = 0.1, .global_clipnorm = 1.0}),
+                        [](const Variable<T>& y, const Variable<T>& p) { return square(y - p); });
+        CHECK(trainer.fit(data, {.epochs = 200, .verbose = 0, .seed = 1})["loss"].back() < 1e-6);
+    }
+    CHECK(model.scale.item() == doctest::Approx(2.0).epsilon(1e-2));
+    CHECK(model.shift.item() == doctest::Approx(1.0).epsilon(1e-2));
+}
+
+TEST_CASE("the same seed gives the same history and weights bit for bit") {
+    const Dataset<float> data = line<float>(37);
+    struct Run {
+        History history;
+        float scale;
+    };
+    const auto run = [&](FitOptions<float> options) {
+        Affine<float> model;
+        Trainer trainer(model, Adam<float>({.learning_rate = 0.05}), MeanSquaredError{});
+        options.epochs = 5;
+        options.batch_size = 8;
+        options.verbose = 0;
+        options.validation_data = line<float>(5);
+        History history = trainer.fit(data, options);
+        return Run{std::move(history), model.scale.item()};
+    };
+    const auto same = [](const Run& a, const Run& b) {
+        return a.history["loss"] == b.history["loss"] && a.history["val_loss"] == b.history["val_loss"] &&
+               a.scale == b.scale;
+    };
+    const Run first = run({.seed = 7});
+    CHECK(same(first, run({.seed = 7})));
+    CHECK_FALSE(same(first, run({.seed = 8})));
+    Generator generator(7);
+    CHECK(same(first, run({.generator = &generator})));
+    CHECK(generator.state().counter == 5);  // one order per epoch
+    CHECK_FALSE(same(first, run({.generator = &generator})));
+    set_random_seed(7);
+    CHECK(same(first, run({})));
+    CHECK_FALSE(same(first, run({})));
+}
+
+TEST_CASE("every epoch takes every sample once, in batches of the size asked for") {
+    const Dataset<double> data = line<double>(7);
+    const std::vector<double> all(data.x.begin(), data.x.end());
+    const auto epochs_of = [&](bool shuffle) {
+        Recorder model;
+        Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+        trainer.fit(data, {.epochs = 2, .batch_size = 3, .shuffle = shuffle, .verbose = 0, .seed = 3});
+        REQUIRE(model.calls.size() == 6);
+        std::vector<std::vector<double>> epochs(2);
+        for (std::size_t i = 0; i < 6; ++i) {
+            CHECK(model.calls[i].x.size() == (i % 3 == 2 ? 1 : 3));
+            epochs[i / 3].insert(epochs[i / 3].end(), model.calls[i].x.begin(), model.calls[i].x.end());
+        }
+        return epochs;
+    };
+    for (const auto& epoch : epochs_of(false)) CHECK(epoch == all);
+    auto shuffled = epochs_of(true);
+    CHECK(shuffled[0] != all);
+    CHECK(shuffled[0] != shuffled[1]);
+    for (auto& epoch : shuffled) {
+        std::ranges::sort(epoch);
+        CHECK(epoch == all);
+    }
+}
+
+TEST_CASE("the loss of an epoch is the mean over its samples, whatever the batches") {
+    const Dataset<double> data = line<double>(7);
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{});
+    const double expected = trainer.evaluate(data, 7)["loss"];
+    for (const std::size_t batch_size : {std::size_t{1}, std::size_t{3}, std::size_t{7}, std::size_t{100}}) {
+        CHECK(trainer.evaluate(data, batch_size)["loss"] == doctest::Approx(expected).epsilon(1e-14));
+        const History history =
+            trainer.fit(data, {.batch_size = batch_size, .validation_data = data, .verbose = 0});
+        CHECK(history["loss"][0] == doctest::Approx(expected).epsilon(1e-14));
+        CHECK(history["val_loss"][0] == doctest::Approx(expected).epsilon(1e-14));
+    }
+}
+
+TEST_CASE("validation changes neither weights nor what is drawn, and runs in inference mode") {
+    const Dataset<double> data = line<double>(10);
+    const auto run = [&](bool validate, Recorder& model) {
+        Trainer trainer(model, Adam<double>(), MeanSquaredError{});
+        FitOptions<double> options{.epochs = 2, .batch_size = 5, .verbose = 0, .seed = 1};
+        if (validate) {
+            options.validation_data = line<double>(4);
+            options.validation_batch_size = 2;
+        }
+        return trainer.fit(data, options);
+    };
+    Recorder with;
+    Recorder without;
+    const History validated = run(true, with);
+    CHECK(validated["loss"] == run(false, without)["loss"]);
+    CHECK(with.inner.scale.value() == without.inner.scale.value());
+    CHECK(with.inner.shift.value() == without.inner.shift.value());
+    REQUIRE(with.calls.size() == 8);
+    for (std::size_t i = 0; i < 8; ++i) {
+        const bool training = i % 4 < 2;
+        CHECK(with.calls[i].training == training);
+        CHECK(with.calls[i].recording == training);
+        CHECK(with.calls[i].x.size() == (training ? 5 : 2));
+    }
+    Trainer trainer(with, Adam<double>(), MeanSquaredError{});
+    CHECK(validated["val_loss"].back() == trainer.evaluate(line<double>(4), 2)["loss"]);
+}
+
+TEST_CASE("the model is left in the mode in which it was") {
+    const Dataset<double> data = line<double>(4);
+    Dataset<double> bad = data;
+    bad.y.data()[2] = std::nan("");
+    for (const bool training : {false, true}) {
+        Recorder model;
+        model.set_training(training);
+        Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+        trainer.fit(data, {.verbose = 0});
+        CHECK(model.training() == training);
+        CHECK_THROWS_AS(trainer.fit(bad, {.verbose = 0}), ValueError);
+        CHECK(model.training() == training);
+        trainer.evaluate(data);
+        trainer.predict(data.x);
+        trainer.train_on_batch(data.x, data.y);
+        CHECK(model.training() == training);
+        CHECK(model.inner.training() == training);
+        CHECK(grad_enabled());
+    }
+}
+
+TEST_CASE("a loss that is not finite is refused before it reaches a weight") {
+    Dataset<double> data = line<double>(6);
+    data.y.data()[3] = std::nan("");
+    Affine<double> model;
+    Trainer trainer(model, Adam<double>(), MeanSquaredError{});
+    CHECK(thrown_by(
+              [&] { trainer.fit(data, {.epochs = 3, .batch_size = 1, .shuffle = false, .verbose = 0}); }) ==
+          "ValueError: fit: epoch 1, step 4: the loss is nan; weights and optimizer are as they were before "
+          "this step "
+          "(DetectAnomaly finds the operation)");
+    CHECK(trainer.optimizer().iterations() == 3);
+    Affine<double> expected;
+    Trainer until(expected, Adam<double>(), MeanSquaredError{});
+    until.fit(data.slice(0, 3), {.batch_size = 1, .shuffle = false, .verbose = 0});
+    CHECK(model.scale.value() == expected.scale.value());
+    CHECK(model.shift.value() == expected.shift.value());
+    data.y.data()[3] = 1e200;
+    CHECK(thrown_by([&] { trainer.train_on_batch(data.x, data.y); }).find("the loss is inf") !=
+          std::string::npos);
+}
+
+TEST_CASE("a gradient that is not finite is refused before it reaches a weight") {
+    // The root's value at 0 is finite, its slope is not.
+    Dataset<double> data = line<double>(4);
+    data.y.data()[0] = 7.0;  // where the untrained model is right already
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>(),
+                    [](const auto& y, const auto& p) { return sum(sqrt(square(y - p))); });
+    trainer.train_on_batch(data.x, data.y);
+    const Tensor<double> scale = model.scale.value();
+    const Dataset<double> exact{data.x, trainer.predict(data.x)};
+    const std::string message =
+        thrown_by([&] { trainer.fit(exact, {.epochs = 2, .batch_size = 2, .verbose = 0}); });
+    CHECK(message.find(
+              "ValueError: fit: epoch 1, step 1: SGD: the gradient of parameter 0 \"scale\" is not finite") ==
+          0);
+    CHECK(model.scale.value() == scale);
+    CHECK(trainer.optimizer().iterations() == 1);
+}
+
+TEST_CASE("bad input is refused before anything is done") {
+    const Dataset<double> data = line<double>(4);
+    Recorder model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    const auto fit = [&](const Dataset<double>& d, FitOptions<double> options) {
+        options.verbose = 0;
+        return thrown_by([&] { trainer.fit(d, options); });
+    };
+    const Dataset<double> empty{zeros<double>({0, 1}), zeros<double>({0, 1})};
+    const Dataset<double> uneven{zeros<double>({3, 1}), zeros<double>({4, 1})};
+    CHECK(fit(empty, {}) == "ValueError: fit: the data set is empty");
+    CHECK(fit(data, {.batch_size = 0}) == "ValueError: fit: the batch size must be at least 1, got 0");
+    CHECK(fit(data, {.epochs = -1}) == "ValueError: fit: epochs must be at least 0, got -1");
+    CHECK(fit(data, {.validation_data = empty}) == "ValueError: fit, validation_data: the data set is empty");
+    CHECK(fit(data, {.validation_data = data, .validation_batch_size = 0}) ==
+          "ValueError: fit, validation_data: the batch size must be at least 1, got 0");
+    Generator generator;
+    CHECK(fit(data, {.seed = 1, .generator = &generator}) ==
+          "ValueError: fit: give either a seed or a generator");
+    CHECK(fit(uneven, {}).find("ShapeError: dataset: ") == 0);
+    CHECK(fit(data, {.validation_data = uneven}).find("ShapeError: dataset: ") == 0);
+    CHECK(thrown_by([&] { trainer.fit(data, {.verbose = 4}); }) ==
+          "ValueError: progress: verbose must be 0, 1 or 2, got 4");
+    CHECK(thrown_by([&] { trainer.evaluate(empty); }) == "ValueError: evaluate: the data set is empty");
+    CHECK(thrown_by([&] { trainer.evaluate(data, 0); }) ==
+          "ValueError: evaluate: the batch size must be at least 1, got 0");
+    CHECK(thrown_by([&] { trainer.evaluate(uneven); }).find("ShapeError: dataset: ") == 0);
+    CHECK(thrown_by([&] { trainer.predict(empty.x); }) == "ValueError: predict: the data set is empty");
+    CHECK(thrown_by([&] { trainer.predict(zeros<double>({})); }) ==
+          "ShapeError: predict: expected inputs [N, ...], got []");
+    CHECK(model.calls.empty());
+    CHECK(trainer.optimizer().iterations() == 0);
+    CHECK(fit(data, {.epochs = 0}) == "nothing");
+    CHECK(model.calls.empty());
+}
+
+TEST_CASE("a loss of several numbers is refused") {
+    const Dataset<double> data = line<double>(4);
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{.reduction = Reduction::none});
+    CHECK(thrown_by([&] { trainer.fit(data, {.verbose = 0}); }).find("ShapeError") == 0);
+    CHECK(trainer.optimizer().iterations() == 0);
+}
+
+TEST_CASE("an optimizer stays with the model it was built for") {
+    Affine<double> model;
+    CHECK(thrown_by([&] {
+              Trainer<double>(model, std::unique_ptr<Optimizer<double>>(), MeanSquaredError{});
+          }) == "ValueError: trainer: there is no optimizer");
+    Trainer<double> trainer(model, std::unique_ptr<Optimizer<double>>(std::make_unique<Adam<double>>()),
+                            MeanSquaredError{});
+    const Dataset<double> data = line<double>(4);
+    trainer.fit(data, {.verbose = 0});
+    trainer.fit(data, {.verbose = 0});
+    CHECK(trainer.optimizer().iterations() == 2);
+    CHECK(trainer.optimizer().state().slots[0].name == "scale.momentum");
+    CHECK(&trainer.model() == &model);
+}
+
+TEST_CASE("train_on_batch returns the loss before its update and takes weights") {
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.25}), MeanSquaredError{});
+    const Tensor<double> x = tensor<double>({2, 1}, {1, 3});
+    const Tensor<double> y = tensor<double>({2, 1}, {3, 0});
+    // The second sample counts nothing: loss (1 - 3)^2 / 2, gradient of scale and shift (1 - 3) 2 / 2.
+    CHECK(trainer.train_on_batch(x, y, {.sample_weight = tensor<double>({2}, {1, 0})}) == 2.0);
+    CHECK(model.scale.item() == 1.5);
+    CHECK(model.shift.item() == 0.5);
+}
+
+TEST_CASE("predict computes batch by batch what one call computes") {
+    Recorder model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    Tensor<double> x(Shape{7, 2, 3});
+    for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = 0.25 * static_cast<double>(i);
+    const Tensor<double> whole = trainer.predict(x, 100);
+    CHECK(whole == x);
+    model.inner.shift.assign(tensor<double>({3}, {1, 2, 3}));
+    const Tensor<double> shifted = model(constant(x)).value();
+    model.calls.clear();
+    CHECK(trainer.predict(x, 3) == shifted);
+    REQUIRE(model.calls.size() == 3);
+    CHECK(model.calls[2].x.size() == 6);
+    CHECK_FALSE(model.calls[0].training);
+    CHECK_FALSE(model.calls[0].recording);
+}
+
+TEST_CASE("predict refuses a model that does not give one row per sample") {
+    struct Total : Module<double> {
+        std::string type() const override { return "Total"; }
+        Variable<double> call(const Variable<double>& x) override {
+            return sum(x, {.axis = 0, .keepdims = true});
+        }
+    } model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    CHECK(thrown_by([&] {
+              trainer.predict(zeros<double>({4, 2}), 3);
+          }) == "ShapeError: predict: Total made [1, 2] of a batch of 3, not one row per sample");
+}
+
+TEST_CASE("fit shows its progress and takes its times from the clock given") {
+    std::ostringstream out;
+    double time = 0.0;
+    const Dataset<double> data = line<double>(8);
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{});
+    const History history = trainer.fit(
+        data,
+        {.epochs = 2, .batch_size = 4, .validation_data = data, .progress = {.stream = &out, .clock = [&] {
+                                                                                 return time += 0.5;
+                                                                             }}});
+    std::istringstream lines(out.str());
+    std::string text;
+    for (const std::string epoch : {"1", "2"}) {
+        std::getline(lines, text);
+        CHECK(text.find("Epoch " + epoch + "/2 - ") == 0);
+        CHECK(text.find(" - loss: 1.4286 - val_loss: 1.4286") != std::string::npos);
+    }
+    CHECK_FALSE(std::getline(lines, text));
+    for (const Epoch& epoch : history.epochs()) CHECK(epoch.seconds > 0.0);
+    CHECK(history.epochs()[0].seconds == history.epochs()[1].seconds);
+    CHECK(history.epochs()[1].epoch == 2);
+}
