@@ -67,7 +67,9 @@ TEST_CASE_TEMPLATE("recurrent operations agree with Keras, values and gradients"
                     {"x", in.x},       {"kernel", in.kernel},     {"recurrent_kernel", in.recurrent_kernel},
                     {"bias", in.bias}, {"initial_state.0", in.h}, {"initial_state.1", in.c}};
                 std::size_t compared = 0;
-                for (const auto& [key, variable] : named) {
+                for (const auto& operand_of : named) {
+                    const std::string key = operand_of.first;
+                    const Variable<T>& variable = operand_of.second;
                     if (!variable) continue;
                     CAPTURE(key);
                     CHECK(test::golden_error(variable.grad(),
