@@ -1,0 +1,53 @@
+#include "seqgrad/layers/dense.hpp"
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/linear.hpp"
+
+namespace seqgrad {
+
+template <class T>
+Dense<T>::Dense(DenseConfig config) : Module<T>(config.name), config_(std::move(config)) {
+    if (config_.units == 0)
+        throw ValueError(fmt::format("{}: units must be at least 1", this->description()));
+}
+
+template <class T>
+PartialShape Dense<T>::compute_output_shape(const PartialShape& input_shape) const {
+    const std::ptrdiff_t D = kernel_ ? static_cast<std::ptrdiff_t>(kernel_.shape()[0]) : unknown;
+    if (input_shape.size() < 2 || input_shape.back() == unknown ||
+        (D != unknown && input_shape.back() != D)) {
+        throw ShapeError(fmt::format(
+            "{}: expected x [batch, ..., features{}] (rank 2 or more), got {} (rank {})", this->description(),
+            D == unknown ? "" : fmt::format("={}", D), to_string(input_shape), input_shape.size()));
+    }
+    PartialShape shape = input_shape;
+    shape.back() = static_cast<std::ptrdiff_t>(config_.units);
+    return shape;
+}
+
+template <class T>
+void Dense<T>::members(Members<T>& members) {
+    members.parameter("kernel", kernel_);
+    if (config_.use_bias) members.parameter("bias", bias_);
+}
+
+template <class T>
+void Dense<T>::build_parameters(const PartialShape& input_shape) {
+    compute_output_shape(input_shape);
+    const auto D = static_cast<std::size_t>(input_shape.back());
+    kernel_ = parameter(config_.kernel_initializer.template make<T>({D, config_.units}));
+    if (config_.use_bias) bias_ = parameter(config_.bias_initializer.template make<T>({config_.units}));
+}
+
+template <class T>
+Variable<T> Dense<T>::call(const Variable<T>& x) {
+    compute_output_shape(any_batch(x.shape()));
+    return apply(config_.activation, linear(x, kernel_, bias_));
+}
+
+template class Dense<float>;
+template class Dense<double>;
+
+}  // namespace seqgrad

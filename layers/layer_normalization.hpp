@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+
+#include "seqgrad/layers/initializers.hpp"
+#include "seqgrad/layers/module.hpp"
+
+namespace seqgrad {
+
+/// Arguments of LayerNormalization, with Keras's names and defaults.
+struct LayerNormalizationConfig {
+    double epsilon = 1e-3;  ///< added to the variance; finite, >= 0
+    bool center = true;     ///< add `beta`
+    bool scale = true;      ///< multiply by `gamma`
+    Initializer beta_initializer = Zeros{};
+    Initializer gamma_initializer = Ones{};
+    std::string name = {};
+};
+
+/// Normalises every sample and time step over its features: y = gamma (x - mean) / sqrt(variance + epsilon) +
+/// beta.
+///
+/// Mean and variance are taken over the last axis. x [B, ..., D] of rank 2 or more; y of the same shape.
+/// Parameters: `gamma` [D] and `beta` [D]. Throws ShapeError for an input of another rank or D than it was
+/// built for, ValueError for a negative epsilon. Source: Ba et al., "Layer normalization", arXiv 1607.06450.
+template <class T>
+class LayerNormalization : public Module<T> {
+  public:
+    using Config = LayerNormalizationConfig;
+
+    explicit LayerNormalization(LayerNormalizationConfig config = {});
+
+    const LayerNormalizationConfig& config() const noexcept { return config_; }
+    const Variable<T>& gamma() const noexcept { return gamma_; }
+    const Variable<T>& beta() const noexcept { return beta_; }
+
+    std::string type() const override { return "LayerNormalization"; }
+    PartialShape compute_output_shape(const PartialShape& input_shape) const override;
+
+  protected:
+    void members(Members<T>& members) override;
+    void build_parameters(const PartialShape& input_shape) override;
+    Variable<T> call(const Variable<T>& x) override;
+
+  private:
+    LayerNormalizationConfig config_;
+    std::ptrdiff_t features_ = unknown;
+    Variable<T> gamma_;
+    Variable<T> beta_;
+};
+
+extern template class LayerNormalization<float>;
+extern template class LayerNormalization<double>;
+
+}  // namespace seqgrad
