@@ -1,0 +1,161 @@
+#include "golden_check/training.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "golden_check/layers.hpp"
+
+#include "seqgrad/core/backward.hpp"
+#include "seqgrad/layers/sequential.hpp"
+#include "seqgrad/optim/adam.hpp"
+#include "seqgrad/optim/sgd.hpp"
+#include "seqgrad/train/losses.hpp"
+
+namespace seqgrad::test {
+namespace {
+
+template <class T>
+Loss<T> build_loss(const std::string& name, const Json& json) {
+    Config config(json);
+    config.expect("reduction", "sum_over_batch_size");
+    if (name == "MeanSquaredError") {
+        config.finish();
+        return MeanSquaredError{};
+    }
+    if (name == "SparseCategoricalCrossentropy") {
+        SparseCategoricalCrossentropy loss;
+        config.read("from_logits", loss.from_logits);
+        config.finish();
+        return loss;
+    }
+    throw Unsupported("loss " + name);
+}
+
+template <class T>
+std::unique_ptr<Optimizer<T>> build_optimizer(const std::string& name, const Json& json) {
+    Config config(json);
+    const auto read_common = [&](auto& c) {
+        double rate = 0;
+        config.read("learning_rate", rate);
+        c.learning_rate = rate;
+        config.read("clipnorm", c.clipnorm);
+        config.read("global_clipnorm", c.global_clipnorm);
+        config.read("clipvalue", c.clipvalue);
+        double unused_without_ema = 0;
+        if (!config.has("use_ema")) config.read("ema_momentum", unused_without_ema);
+    };
+    if (name == "SGD") {
+        SGDConfig c;
+        read_common(c);
+        config.read("momentum", c.momentum);
+        config.read("nesterov", c.nesterov);
+        config.finish();
+        return std::make_unique<SGD<T>>(c);
+    }
+    if (name == "Adam") {
+        AdamConfig c;
+        read_common(c);
+        config.read("beta_1", c.beta_1);
+        config.read("beta_2", c.beta_2);
+        config.read("epsilon", c.epsilon);
+        config.finish();
+        return std::make_unique<Adam<T>>(c);
+    }
+    throw Unsupported("optimizer " + name);
+}
+
+/// Elements [index] of the first axis: one of a trajectory's batches.
+template <class T>
+Tensor<T> at_first_axis(const Tensor<T>& t, std::size_t index) {
+    const Shape shape(t.shape().begin() + 1, t.shape().end());
+    Tensor<T> part(shape);
+    std::copy_n(t.data() + index * part.size(), part.size(), part.data());
+    return part;
+}
+
+}  // namespace
+
+template <class T>
+Comparison check_loss(const Json& fixture) {
+    const Loss<T> loss = build_loss<T>(fixture.at("loss"), fixture.at("config"));
+    LossWeights<T> weights;
+    if (!fixture.at("sample_weight").is_null())
+        weights.sample_weight = to_tensor<T>(fixture.at("sample_weight"));
+    const Variable<T> predictions = parameter(to_tensor<T>(fixture.at("y_pred")));
+    const Variable<T> value = loss(to_tensor<T>(fixture.at("y_true")), predictions, weights);
+    backward(value);
+    Comparison comparison;
+    comparison.add("value", static_cast<double>(value.item()), fixture.at("value").get<double>(),
+                   golden_tolerance<T>);
+    comparison.add("gradient", predictions.grad(), fixture.at("gradient"), golden_tolerance<T>);
+    return comparison;
+}
+
+template <class T>
+Comparison check_optimizer(const Json& fixture) {
+    const auto optimizer = build_optimizer<T>(fixture.at("optimizer"), fixture.at("config"));
+    std::vector<Variable<T>> variables;
+    for (const Json& start : fixture.at("variables")) variables.push_back(parameter(to_tensor<T>(start)));
+    Comparison comparison;
+    for (std::size_t step = 0; step < fixture.at("gradients").size(); ++step) {
+        for (std::size_t v = 0; v < variables.size(); ++v) {
+            variables[v].set_grad(to_tensor<T>(fixture.at("gradients")[step][v]));
+        }
+        optimizer->apply(variables);
+        for (std::size_t v = 0; v < variables.size(); ++v) {
+            comparison.add("variable " + std::to_string(v) + " after update " + std::to_string(step + 1),
+                           variables[v].value(), fixture.at("after")[step][v], golden_tolerance<T>);
+        }
+    }
+    return comparison;
+}
+
+template <class T>
+Comparison check_trajectory(const Json& fixture) {
+    Sequential<T> model;
+    for (const Json& layer : fixture.at("model"))
+        model.add(build_layer<T>(layer.at("layer"), layer.at("config")).module);
+    const auto loss = build_loss<T>(fixture.at("loss").at("loss"), fixture.at("loss").at("config"));
+    const auto optimizer =
+        build_optimizer<T>(fixture.at("optimizer").at("optimizer"), fixture.at("optimizer").at("config"));
+    const auto x = to_tensor<T>(fixture.at("batches").at("x"));
+    const auto y = to_tensor<T>(fixture.at("batches").at("y"));
+    const std::size_t batches = x.shape()[0];
+
+    model.build(any_batch(at_first_axis(x, 0).shape()));
+    for (std::size_t n = 0; n < model.size(); ++n) {
+        assign_weights(model[n], fixture.at("start"), "layers." + std::to_string(n) + ".");
+    }
+    model.set_training(true);
+    std::vector<Variable<T>> parameters;
+    for (const NamedParameter<T>& p : model.parameters()) parameters.push_back(p.variable);
+
+    Comparison comparison;
+    for (std::size_t step = 0; step < fixture.at("losses").size(); ++step) {
+        for (Variable<T>& p : parameters) p.clear_grad();
+        const Variable<T> value =
+            loss(at_first_axis(y, step % batches), model(constant(at_first_axis(x, step % batches))));
+        backward(value);
+        optimizer->apply(parameters);
+        comparison.add("loss of step " + std::to_string(step), static_cast<double>(value.item()),
+                       fixture.at("losses")[step].get<double>(), golden_tolerance<T>);
+    }
+    for (std::size_t n = 0; n < model.size(); ++n) {
+        const std::string prefix = "layers." + std::to_string(n) + ".";
+        for (const auto& [name, variable] : model[n].parameters()) {
+            comparison.add(prefix + name, variable.value(), fixture.at("end").at(prefix + name),
+                           golden_tolerance<T>);
+        }
+    }
+    return comparison;
+}
+
+template Comparison check_loss<float>(const Json&);
+template Comparison check_loss<double>(const Json&);
+template Comparison check_optimizer<float>(const Json&);
+template Comparison check_optimizer<double>(const Json&);
+template Comparison check_trajectory<float>(const Json&);
+template Comparison check_trajectory<double>(const Json&);
+
+}  // namespace seqgrad::test
