@@ -177,7 +177,7 @@ TEST_CASE("vecdot broadcasts, also along the summed axis") {
 }
 
 TEST_CASE("vecdot of long, empty and single rows") {
-    for (const std::size_t n : {1, 15, 16, 17, 255, 256, 257, 1000}) {
+    for (const std::size_t n : {1u, 15u, 16u, 17u, 255u, 256u, 257u, 1000u}) {
         const double expected = static_cast<double>(n * (n + 1) / 2);
         CHECK(vecdot(constant(counting<double>({n})), constant(ones<double>({n}))).item() == expected);
         CHECK(vecdot(constant(counting<double>({n})), constant(ones<double>({1}))).item() == expected);
