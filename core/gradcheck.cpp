@@ -35,6 +35,8 @@ constexpr double negligible_noise = 1e-6;
 constexpr double combination_rounding = 1e-12;
 /// Slopes that disagree by more than this fraction are a kink.
 constexpr double kink_tolerance = 1e-3;
+/// The differences have settled when their error is below this fraction of the tolerance, or below the noise.
+constexpr double settled_fraction = 1e-3;
 /// Levels below which agreement between steps could be an accident.
 constexpr std::size_t least_levels = 4;
 
@@ -75,7 +77,12 @@ struct Numeric {
     /// How far the extrapolation has settled.
     double error = std::numeric_limits<double>::infinity();
     double noise = 0;
-    bool kink = false;
+    /// The noise for values of magnitude 1.
+    double noise_factor = 0;
+    /// How far the slopes on both sides disagree beyond what curvature and noise explain, and how much of
+    /// that values of magnitude 1 more would explain.
+    double kink = 0;
+    double kink_noise_factor = 0;
     double left = 0;
     double right = 0;
 };
@@ -122,6 +129,7 @@ class Extrapolation {
                     best_[k].value = candidate.value;
                     best_[k].error = candidate.error;
                     best_[k].noise = candidate.noise;
+                    best_[k].noise_factor = noise[m];
                 }
             }
         }
@@ -134,7 +142,7 @@ class Extrapolation {
         if (row_.size() < least_levels) return false;
         return std::ranges::all_of(best_, [&](const Numeric& n) {
             return n.error <= n.noise ||
-                   n.error + n.noise <= 0.05 * options_.relative_tolerance * std::abs(n.value);
+                   n.error + n.noise <= settled_fraction * options_.relative_tolerance * std::abs(n.value);
         });
     }
 
@@ -157,7 +165,8 @@ class Extrapolation {
             const double lasting = std::min({std::abs(gaps_[last][k]), std::abs(fine), std::abs(at_zero)});
             // One-sided differences take half the step of central ones, and `at_zero` weights them by up
             // to 3.
-            best_[k].kink = lasting > kink_tolerance * slope_[k] + 20 * noise_[0] * magnitude_[k];
+            best_[k].kink_noise_factor = 20 * noise_[0];
+            best_[k].kink = lasting - kink_tolerance * slope_[k] - best_[k].kink_noise_factor * magnitude_[k];
         }
     }
 
@@ -379,16 +388,15 @@ class Checker {
     };
 
     Verdict judge(double analytic, const Numeric& numeric, double neighbours) const {
-        if (numeric.kink) {
+        if (numeric.kink > 0) {
             return {GradcheckOutcome::kink, 0, false, "the slopes to the left and to the right disagree"};
         }
         const double difference = std::abs(analytic - numeric.value);
         const double larger = std::max(std::abs(analytic), std::abs(numeric.value));
         const double tolerance = options_.relative_tolerance;
-        if (difference <= tolerance * larger) {
-            return {GradcheckOutcome::passed, larger > 0 ? difference / larger : 0};
-        }
         const double excess = std::max(0.0, difference - numeric.noise);
+        if (difference <= tolerance * larger)
+            return {GradcheckOutcome::passed, larger > 0 ? excess / larger : 0};
         if (excess <= tolerance * larger) {
             if (numeric.noise <= resolving_noise * larger || numeric.noise <= negligible_noise * neighbours) {
                 return {GradcheckOutcome::passed, excess / larger, true};
@@ -435,7 +443,8 @@ class Checker {
         report_.relative_error = verdict.relative_error;
         report_.noise = numeric.noise;
         report_.detail = verdict.detail;
-        if (numeric.kink) report_.detail += fmt::format(" ({:.6g} and {:.6g})", numeric.left, numeric.right);
+        if (numeric.kink > 0)
+            report_.detail += fmt::format(" ({:.6g} and {:.6g})", numeric.left, numeric.right);
         return true;
     }
 
@@ -472,9 +481,30 @@ class Checker {
                 }
             }
         }
-        for (std::size_t w = 0; w < wanted_.size(); ++w) {
-            if (!compare_columns(w, analytic[w])) return false;
+        std::vector<std::vector<Numeric>> numeric;
+        for (const std::size_t i : wanted_) {
+            numeric.push_back(differentiate_input(i));
+            if (numeric.back().empty() && rows * inputs_[i].size() > 0) return no_neighbourhood(i);
         }
+        // A value is no more exact than the sum of what the inputs contribute to it, to first order, which
+        // may be larger than the value where contributions cancel or die out on the way.
+        for (std::size_t r = 0; r < rows; ++r) {
+            double terms = 0;
+            for (std::size_t w = 0; w < wanted_.size(); ++w) {
+                const std::span<const double> x = elements(inputs_[wanted_[w]].value());
+                for (std::size_t j = 0; j < x.size(); ++j)
+                    terms += std::abs(numeric[w][r * x.size() + j].value * x[j]);
+            }
+            for (std::size_t w = 0; w < wanted_.size(); ++w) {
+                const std::size_t columns = inputs_[wanted_[w]].size();
+                for (std::size_t j = 0; j < columns; ++j) {
+                    Numeric& n = numeric[w][r * columns + j];
+                    n.noise += n.noise_factor * terms;
+                    n.kink -= n.kink_noise_factor * terms;
+                }
+            }
+        }
+        for (std::size_t w = 0; w < wanted_.size(); ++w) compare_columns(w, analytic[w], numeric[w]);
         weights_ = random_.next(rows);
         for (std::size_t w = 0; w < wanted_.size(); ++w) {
             const std::size_t columns = wanted[w].size();
@@ -499,18 +529,26 @@ class Checker {
         return combination_agrees(again, {}, "in another backward pass through the same graph");
     }
 
-    bool compare_columns(std::size_t w, const Doubles& analytic) {
+    /// Input i's columns of the Jacobian by differences, row by row. Empty when one cannot be had; the report
+    /// then names it.
+    std::vector<Numeric> differentiate_input(std::size_t i) {
         const std::size_t rows = base_.size();
-        const std::size_t columns = inputs_[wanted_[w]].size();
+        const std::size_t columns = inputs_[i].size();
         std::vector<Numeric> numeric(rows * columns);
         for (std::size_t j = 0; rows > 0 && j < columns; ++j) {
-            const auto column = differentiate_element(wanted_[w], j);
+            const auto column = differentiate_element(i, j);
             if (!column) {
-                set_input(wanted_[w], j);
-                return no_neighbourhood(wanted_[w]);
+                set_input(i, j);
+                return {};
             }
             for (std::size_t r = 0; r < rows; ++r) numeric[r * columns + j] = (*column)[r];
         }
+        return numeric;
+    }
+
+    void compare_columns(std::size_t w, const Doubles& analytic, const std::vector<Numeric>& numeric) {
+        const std::size_t rows = base_.size();
+        const std::size_t columns = inputs_[wanted_[w]].size();
         Doubles row_scale(rows);
         Doubles column_scale(columns);
         for (std::size_t r = 0; r < rows; ++r) {
@@ -530,7 +568,6 @@ class Checker {
                 }
             }
         }
-        return true;
     }
 
     bool compare_projections(const Variables& leaves) {
@@ -599,7 +636,7 @@ class Checker {
                 const double want = expected_[w][j] + added;
                 const double difference = std::abs(got - want);
                 const double allowed = options_.relative_tolerance * std::abs(expected_[w][j]) +
-                                       slack_[w][j] + epsilon * std::abs(added);
+                                       slack_[w][j] + combination_rounding * std::abs(added);
                 if (difference <= allowed) continue;
                 set_input(wanted_[w], j);
                 report_.output = 0;

@@ -101,9 +101,9 @@ using GradcheckFunction = std::function<std::vector<Variable<double>>(std::span<
 /// the same combination of Jacobian rows: through the same graph once more, and through a fresh one in which
 /// every input already has a gradient from elsewhere, which f's must be added to.
 ///
-/// Rounding near zero is excused up to a few ulp of the function's value over the step, but only
-/// where this noise is too small to hide a wrong gradient; elsewhere the outcome is `inconclusive`, a
-/// failure.
+/// Rounding near zero is excused up to a few ulp of the function's value (or of the inputs' first-order
+/// contributions to it, where they are larger) over the step, but only where this noise is too small to hide
+/// a wrong gradient; elsewhere the outcome is `inconclusive`, a failure.
 ///
 /// Throws ValueError when f is not deterministic (its values differ from call to call, or within NoGrad),
 /// when no input wants a gradient, and for options outside their range.

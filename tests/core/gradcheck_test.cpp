@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <numbers>
 #include <string>
 #include <vector>
 
+#include "gradcheck_example.hpp"  // written by CMake from docs/gradcheck.md
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/backward.hpp"
@@ -751,4 +754,20 @@ TEST_CASE("gradcheck refuses options out of range") {
           GradcheckOptions{.max_levels = 3}, GradcheckOptions{.directions = 0}}) {
         CHECK_THROWS_AS(gradcheck(same, {x}, options), ValueError);
     }
+}
+
+TEST_CASE("the example of docs/gradcheck.md") {
+    const GradcheckReport report = check_softclip();
+    CHECK_MESSAGE(report.passed, report.message());
+    CHECK(report.compared == 36);
+    const auto wrong = [](In in) {
+        const T slope = 1.0 / xt::sqrt(1.0 + in[0].value() * in[0].value());
+        return record("softclip", T(in[0].value() * slope), {in[0]},
+                      [slope](Pass& pass) { pass.accumulate(0, T(pass.grad() * slope * slope)); });
+    };
+    std::string message = gradcheck(wrong, {matrix_of(2, 3, {-2, -0.5, 0.1, 0.4, 1, 3})}).message();
+    message.resize(message.find("rounding noise"));
+    std::ifstream page(SEQGRAD_TEST_DOCS_DIR "/gradcheck.md");
+    const std::string text((std::istreambuf_iterator<char>(page)), std::istreambuf_iterator<char>());
+    CHECK_MESSAGE(text.find("> " + message) != std::string::npos, message);
 }
