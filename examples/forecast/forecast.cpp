@@ -211,18 +211,18 @@ int main(int argc, char** argv) {
     app.add_option("--cell", arguments.cell, "Recurrent layer")
         ->check(CLI::IsMember({"gru", "lstm"}))
         ->capture_default_str();
-    app.add_option("--units", arguments.units, "Its size")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--units", arguments.units, "Its size")->check(CLI::Range(1, 65536))->capture_default_str();
     app.add_option("--window", arguments.window,
                    "Steps the network sees (22 for sunspots, otherwise 24, unless given)")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, 1000000));
     app.add_option("--epochs", arguments.epochs, "Passes over the training part")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(1, 1000000))
         ->capture_default_str();
     app.add_option("--batch-size", arguments.batch_size, "Windows in a batch")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(1, 1000000))
         ->capture_default_str();
     app.add_option("--learning-rate", arguments.learning_rate, "Of Adam")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.0, 10.0))
         ->capture_default_str();
     app.add_option("--seed", arguments.seed, "Of weights and shuffling")->capture_default_str();
     app.add_option("--weights", arguments.weights, "File the trained weights are saved to")
