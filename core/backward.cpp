@@ -88,7 +88,8 @@ class Pass {
                 throw ValueError(fmt::format(
                     "anomaly: the gradient that {} propagates to its operand {} of shape {} is not finite: "
                     "element {} is {}",
-                    node.op(), i, to_string(inputs[i]->shape), *bad, inputs[i]->pending->data()[*bad]));
+                    node.op(), i, to_string(inputs[i]->shape), *bad,
+                    detail::non_finite_name(inputs[i]->pending->data()[*bad])));
             }
         }
     }

@@ -122,13 +122,14 @@ void check_value(const char* op, const Tensor<T>& value, std::span<const Variabl
     for (std::size_t i = 0; i < operands.size(); ++i) {
         if (const auto j = first_non_finite(operands[i].value())) {
             cause = fmt::format("; operand {} of shape {} was not finite already (element {} is {})", i,
-                                to_string(operands[i].shape()), *j, operands[i].value().data()[*j]);
+                                to_string(operands[i].shape()), *j,
+                                non_finite_name(operands[i].value().data()[*j]));
             break;
         }
     }
     throw ValueError(
         fmt::format("anomaly: {} computed a value that is not finite: element {} of shape {} is {}{}", op,
-                    *bad, to_string(value.shape()), value.data()[*bad], cause));
+                    *bad, to_string(value.shape()), non_finite_name(value.data()[*bad]), cause));
 }
 
 template <class T>

@@ -166,7 +166,7 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
             const auto bad = detail::first_non_finite(p.grad());
             throw ValueError(bad ? fmt::format("{}: the gradient of {} is not finite: element {} of {} is {}",
                                                type(), described(i), *bad, to_string(p.shape()),
-                                               p.grad().data()[*bad])
+                                               detail::non_finite_name(p.grad().data()[*bad]))
                                  : fmt::format("{}: the norm of the gradient of {} is too large for a number",
                                                type(), described(i)));
         }
@@ -275,7 +275,7 @@ void Optimizer<T>::set_state(const OptimizerState<T>& state) {
         }
         if (const auto bad = detail::first_non_finite(value)) {
             throw ValueError(fmt::format("{}: \"{}\" is not finite: element {} is {}", type(), name, *bad,
-                                         value.data()[*bad]));
+                                         detail::non_finite_name(value.data()[*bad])));
         }
         values.push_back(value);
     }

@@ -9,14 +9,16 @@
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/finite.hpp"
 
 namespace seqgrad {
 
 namespace detail {
 
 std::string format_metric(double value) {
+    if (!std::isfinite(value)) return non_finite_name(value);
     const double size = std::abs(value);
-    const bool fixed = !std::isfinite(value) || size == 0.0 || (size >= 1e-3 && size < 1e6);
+    const bool fixed = size == 0.0 || (size >= 1e-3 && size < 1e6);
     return fixed ? fmt::format("{:.4f}", value) : fmt::format("{:.4e}", value);
 }
 
@@ -29,6 +31,11 @@ namespace {
     throw ValueError(
         fmt::format("{}: no number is named \"{}\"; there {}", where, name,
                     names.empty() ? std::string("are none") : fmt::format("is {}", fmt::join(names, ", "))));
+}
+
+/// The shortest text that is read back as the same number.
+std::string exactly(double value) {
+    return std::isfinite(value) ? fmt::format("{}", value) : detail::non_finite_name(value);
 }
 
 }  // namespace
@@ -103,7 +110,7 @@ std::string History::csv() const {
     for (const Epoch& epoch : epochs_) {
         out += fmt::format("{},{}", epoch.epoch, epoch.seconds);
         for (const std::string& name : columns)
-            out += epoch.logs.contains(name) ? fmt::format(",{}", epoch.logs[name]) : ",";
+            out += "," + (epoch.logs.contains(name) ? exactly(epoch.logs[name]) : "");
         out += '\n';
     }
     return out;

@@ -231,10 +231,10 @@ void Progress::begin_epoch(std::int64_t epoch, std::int64_t epochs, std::size_t 
 }
 
 void Progress::step(std::size_t step, std::size_t samples, const Logs& logs) {
+    if (style_ == Style::silent) return;
     state_.step = step;
     state_.samples = samples;
     state_.trained = now() - begun_;
-    if (style_ == Style::silent) return;
     state_.logs = logs;
     draw(false);
 }

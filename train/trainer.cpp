@@ -10,6 +10,7 @@
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/internal/finite.hpp"
 
 namespace seqgrad {
 
@@ -81,7 +82,7 @@ double Trainer<T>::step(const Tensor<T>& x, const Tensor<T>& y, const LossWeight
             fmt::format("the loss is {}; weights and optimizer are as they were before this step "
                         "(DetectAnomaly finds the "
                         "operation)",
-                        value));
+                        detail::non_finite_name(value)));
     }
     // Many models have no parameters before they have been called.
     if (parameters_.empty()) find_parameters();

@@ -17,4 +17,10 @@ std::optional<std::size_t> first_non_finite(const Tensor<T>& t) {
     return std::nullopt;
 }
 
+/// "nan", "inf" or "-inf". (A NaN has a sign too, which says nothing and would be printed.)
+template <class T>
+const char* non_finite_name(T value) {
+    return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+
 }  // namespace seqgrad::detail

@@ -1,5 +1,6 @@
 #include "seqgrad/train/history.hpp"
 
+#include <cmath>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -68,11 +69,18 @@ TEST_CASE("history as CSV is read back exactly") {
           "2,12.5,1e-05,0.3333333333333333\n");
 }
 
+TEST_CASE("numbers that are not finite are written by name") {
+    History history;
+    history.append({.epoch = 1, .seconds = 1, .logs = logs({{"loss", 0.5}, {"val_loss", -std::nan("")}})});
+    CHECK(history.csv() == "epoch,seconds,loss,val_loss\n1,1,0.5,nan\n");
+}
+
 TEST_CASE("numbers for reading have 4 decimals, or 5 digits where they are very small or large") {
     CHECK(detail::format_metric(0.0) == "0.0000");
     CHECK(detail::format_metric(0.12345) == "0.1235");
     CHECK(detail::format_metric(-12.0) == "-12.0000");
     CHECK(detail::format_metric(9.9e-4) == "9.9000e-04");
     CHECK(detail::format_metric(1e6) == "1.0000e+06");
-    CHECK(detail::format_metric(std::numeric_limits<double>::infinity()) == "inf");
+    CHECK(detail::format_metric(-std::numeric_limits<double>::infinity()) == "-inf");
+    CHECK(detail::format_metric(-std::numeric_limits<double>::quiet_NaN()) == "nan");
 }

@@ -215,7 +215,7 @@ TEST_CASE("the model is left in the mode in which it was") {
 
 TEST_CASE("a loss that is not finite is refused before it reaches a weight") {
     Dataset<double> data = line<double>(6);
-    data.y.data()[3] = std::nan("");
+    data.y.data()[3] = -std::nan("");
     Affine<double> model;
     Trainer trainer(model, Adam<double>(), MeanSquaredError{});
     CHECK(thrown_by(
