@@ -307,7 +307,8 @@ void save_weights(const Module<T>& module, const std::filesystem::path& path) {
     for (const auto& [name, variable] : parameters) {
         if (const auto i = detail::first_non_finite(variable.value())) {
             problems.push_back(fmt::format("\"{}\" of shape {}: element {} is {}", name,
-                                           to_string(variable.shape()), *i, variable.value().data()[*i]));
+                                           to_string(variable.shape()), *i,
+                                           detail::non_finite_name(variable.value().data()[*i])));
         }
     }
     if (!problems.empty()) {
