@@ -82,6 +82,19 @@ class BroadcastLoop {
 /// repeated into a buffer of this length, so that there is a single vectorisable inner loop.
 inline constexpr std::size_t broadcast_chunk = 256;
 
+/// What an operand's elements are read as: g++ vectorises no loop that reads bool.
+template <class T>
+using ReadAs = std::conditional_t<std::is_same_v<T, bool>, unsigned char, T>;
+
+template <class T>
+const ReadAs<T>* read_elements(const Tensor<T>& t) {
+    if constexpr (std::is_same_v<T, bool>) {
+        return reinterpret_cast<const unsigned char*>(t.data());
+    } else {
+        return t.data();
+    }
+}
+
 template <class T>
 const T* repeat_into(std::array<T, broadcast_chunk>& buffer, const T* source, std::size_t step,
                      std::size_t n) {
@@ -93,7 +106,7 @@ const T* repeat_into(std::array<T, broadcast_chunk>& buffer, const T* source, st
 /// out[i] = f(operands[i]...), or out[i] += where `add`, over `out_shape`, to which every operand broadcasts.
 template <bool add, class R, class F, class... Ts>
 void broadcast_apply(R* out, const Shape& out_shape, F&& f, const Tensor<Ts>&... operands) {
-    const auto apply = [&](R* to, std::size_t n, const Ts*... from) {
+    const auto apply = [&](R* to, std::size_t n, const ReadAs<Ts>*... from) {
         for (std::size_t i = 0; i < n; ++i) {
             if constexpr (add) {
                 to[i] += f(from[i]...);
@@ -103,18 +116,18 @@ void broadcast_apply(R* out, const Shape& out_shape, F&& f, const Tensor<Ts>&...
         }
     };
     if (((operands.shape() == out_shape) && ...)) {
-        apply(out, element_count(out_shape), operands.data()...);
+        apply(out, element_count(out_shape), read_elements(operands)...);
         return;
     }
     constexpr std::size_t K = sizeof...(Ts);
     const BroadcastLoop<K> loop(out_shape, {&operands.shape()...});
-    std::tuple<std::array<Ts, broadcast_chunk>...> buffers;
+    std::tuple<std::array<ReadAs<Ts>, broadcast_chunk>...> buffers;
     R* to = out;
     loop.for_each_run(
         [&](const std::array<std::size_t, K>& offset, std::size_t n, const std::array<std::size_t, K>& step) {
             [&]<std::size_t... k>(std::index_sequence<k...>) {
-                const std::tuple<const Ts*...> from{
-                    repeat_into(std::get<k>(buffers), operands.data() + offset[k], step[k], n)...};
+                const std::tuple<const ReadAs<Ts>*...> from{
+                    repeat_into(std::get<k>(buffers), read_elements(operands) + offset[k], step[k], n)...};
                 for (std::size_t i = 0; i < n; i += broadcast_chunk) {
                     apply(to + i, std::min(broadcast_chunk, n - i),
                           (std::get<k>(from) + (step[k] == 1 ? i : 0))...);

@@ -34,7 +34,8 @@ struct ExtremeOf {
     static constexpr T of_none = (largest ? -1 : 1) * std::numeric_limits<T>::infinity();
     static T both(T a, T b) { return (largest ? b > a : b < a) || b != b ? b : a; }
     static T of_run(const T* x, std::size_t n) {
-        constexpr std::size_t lanes = 16;
+        // As many as g++ still leaves in a loop; unrolled they would not be vectorised.
+        constexpr std::size_t lanes = 32;
         T result = of_none;
         std::size_t i = 0;
         if (n >= lanes) {

@@ -66,15 +66,17 @@ Variable<T> relu(const Variable<T>& x) {
 
 template <class T>
 Variable<T> leaky_relu(const Variable<T>& x, std::type_identity_t<T> negative_slope) {
-    return record(
-        "leaky_relu",
-        map(
-            "leaky_relu", [negative_slope](T v) { return v > 0 ? v : negative_slope * v; }, x.value()),
-        {x}, [x = save(x), negative_slope](Backward<T>& pass) {
-            accumulate_map(
-                pass, 0, [negative_slope](T g, T v) { return v > 0 ? g : negative_slope * g; }, pass.grad(),
-                x.value());
-        });
+    // Computed whether needed or not, the product is no obstacle to vectorisation.
+    const auto choose = [negative_slope](T v, T condition) {
+        const T small = negative_slope * v;
+        return condition > 0 ? v : small;
+    };
+    return record("leaky_relu",
+                  map(
+                      "leaky_relu", [choose](T v) { return choose(v, v); }, x.value()),
+                  {x}, [x = save(x), choose](Backward<T>& pass) {
+                      accumulate_map(pass, 0, choose, pass.grad(), x.value());
+                  });
 }
 
 namespace {

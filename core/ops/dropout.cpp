@@ -24,7 +24,10 @@ Variable<T> dropout(const Variable<T>& x, double rate, Generator& generator, con
     }
     Tensor<bool> dropped = cast<bool>(generator.bernoulli<T>(noise_shape, rate));
     const T scale = static_cast<T>(1 / (1 - rate));
-    const auto mask = [scale](T v, bool drop) { return drop ? T{0} : v * scale; };
+    const auto mask = [scale](T v, bool drop) {
+        const T kept = v * scale;
+        return drop ? T{0} : kept;
+    };
     Tensor<T> value = map("dropout", mask, x.value(), dropped);
     return record("dropout", std::move(value), {x}, [dropped = std::move(dropped), mask](Backward<T>& pass) {
         accumulate_map(pass, 0, mask, pass.grad(), dropped);
