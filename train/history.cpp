@@ -109,8 +109,10 @@ std::string History::csv() const {
     out += '\n';
     for (const Epoch& epoch : epochs_) {
         out += fmt::format("{},{}", epoch.epoch, epoch.seconds);
-        for (const std::string& name : columns)
-            out += "," + (epoch.logs.contains(name) ? exactly(epoch.logs[name]) : "");
+        for (const std::string& name : columns) {
+            out += ',';
+            if (epoch.logs.contains(name)) out += exactly(epoch.logs[name]);
+        }
         out += '\n';
     }
     return out;
