@@ -45,5 +45,10 @@ std::vector<Tensor<T>> grad(const Variable<T>& loss, std::initializer_list<Varia
 template <class T, std::same_as<Tensor<T>> Gradient>
 std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
                             std::span<const Variable<T>> variables, BackwardOptions options = {});
+template <class T, std::same_as<Tensor<T>> Gradient>
+std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
+                            std::initializer_list<Variable<T>> variables, BackwardOptions options = {}) {
+    return grad(output, gradient, std::span<const Variable<T>>(variables.begin(), variables.size()), options);
+}
 
 }  // namespace seqgrad

@@ -1,11 +1,12 @@
 #include "seqgrad/core/ops/linear.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -18,19 +19,12 @@ using kernels::Transpose;
 template <class T>
 void check_shapes(const Variable<T>& x, const Variable<T>& kernel, const Variable<T>& bias) {
     if (x.rank() == 0 || kernel.rank() != 2 || x.shape().back() != kernel.shape()[0]) {
-        throw ShapeError(fmt::format("linear: expected x [..., D] and kernel [D, U], got {} and {}", to_string(x.shape()),
-                                     to_string(kernel.shape())));
+        throw ShapeError(fmt::format("linear: expected x [..., D] and kernel [D, U], got {} and {}",
+                                     to_string(x.shape()), to_string(kernel.shape())));
     }
     if (bias && bias.shape() != Shape{kernel.shape()[1]}) {
-        throw ShapeError(fmt::format("linear: expected bias [U={}], got {}", kernel.shape()[1], to_string(bias.shape())));
-    }
-}
-
-/// sums[u] += sum over rows of m[row, u].
-template <class T>
-void add_column_sums(const T* m, std::size_t rows, std::size_t columns, T* sums) {
-    for (std::size_t r = 0; r < rows; ++r) {
-        for (std::size_t u = 0; u < columns; ++u) sums[u] += m[r * columns + u];
+        throw ShapeError(
+            fmt::format("linear: expected bias [U={}], got {}", kernel.shape()[1], to_string(bias.shape())));
     }
 }
 
@@ -48,28 +42,27 @@ Variable<T> linear(const Variable<T>& x, const Variable<T>& kernel, const Variab
     if (bias) {
         for (std::size_t r = 0; r < rows; ++r) std::ranges::copy(elements(bias.value()), y.data() + r * U);
     }
-    gemm(Transpose::no, Transpose::no, rows, U, D, T{1}, x.value().data(), D, kernel.value().data(), U, bias ? T{1} : T{0},
-         y.data(), U);
+    gemm(Transpose::no, Transpose::no, rows, U, D, T{1}, x.value().data(), D, kernel.value().data(), U,
+         bias ? T{1} : T{0}, y.data(), U);
 
     std::vector<Variable<T>> operands{x, kernel};
     if (bias) operands.push_back(bias);
     return record("linear", std::move(y), std::span<const Variable<T>>(operands),
-                  [x = save(x), kernel = save(kernel), rows, D, U, biased = static_cast<bool>(bias)](Backward<T>& pass) {
+                  [x = save(x), kernel = save(kernel), rows, D, U,
+                   biased = static_cast<bool>(bias)](Backward<T>& pass) {
                       const T* dy = pass.grad().data();
                       if (pass.wants(0)) {
                           const auto dx = pass.buffer(0);
-                          gemm(Transpose::no, Transpose::yes, rows, D, U, T{1}, dy, U, kernel.value().data(), U, dx.beta(),
-                               dx.tensor.data(), D);
+                          gemm(Transpose::no, Transpose::yes, rows, D, U, T{1}, dy, U, kernel.value().data(),
+                               U, dx.beta(), dx.tensor.data(), D);
                       }
                       if (pass.wants(1)) {
                           const auto dw = pass.buffer(1);
-                          gemm(Transpose::yes, Transpose::no, D, U, rows, T{1}, x.value().data(), D, dy, U, dw.beta(),
-                               dw.tensor.data(), U);
+                          gemm(Transpose::yes, Transpose::no, D, U, rows, T{1}, x.value().data(), D, dy, U,
+                               dw.beta(), dw.tensor.data(), U);
                       }
                       if (biased && pass.wants(2)) {
-                          const auto db = pass.buffer(2);
-                          if (db.fresh) db.tensor.fill(T{0});
-                          add_column_sums(dy, rows, U, db.tensor.data());
+                          pass.accumulate(2, detail::sum_to_shape("linear", pass.grad(), Shape{U}));
                       }
                   });
 }

@@ -211,7 +211,9 @@ int main(int argc, char** argv) {
     app.add_option("--cell", arguments.cell, "Recurrent layer")
         ->check(CLI::IsMember({"gru", "lstm"}))
         ->capture_default_str();
-    app.add_option("--units", arguments.units, "Its size")->check(CLI::Range(1, 65536))->capture_default_str();
+    app.add_option("--units", arguments.units, "Its size")
+        ->check(CLI::Range(1, 65536))
+        ->capture_default_str();
     app.add_option("--window", arguments.window,
                    "Steps the network sees (22 for sunspots, otherwise 24, unless given)")
         ->check(CLI::Range(1, 1000000));

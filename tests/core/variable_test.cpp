@@ -148,8 +148,9 @@ TEST_CASE("grad returns gradients without storing them") {
     CHECK_FALSE(a.has_grad());
     CHECK_FALSE(c.has_grad());
     CHECK_THROWS_AS(grad(c * c, {constant(ones<double>({1}))}), ValueError);
-    const auto self = grad(c, {c});
+    const auto self = grad(c, {c}, {.retain_graph = true});
     CHECK(self[0](0) == 1);
+    CHECK(grad(c, full<double>({}, 10), {a})[0](0) == 50);
 }
 
 TEST_CASE("retain_grad keeps the gradient of an intermediate result") {

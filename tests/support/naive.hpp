@@ -88,8 +88,8 @@ Array scatter_add(const Array& x, const Integers& indices, const Array& updates,
 Array layer_norm(const Array& x, const Array& gamma, const Array& beta,
                  const std::vector<std::ptrdiff_t>& axes, Real epsilon);
 
-// Recurrent layers by Keras's equations, step by step: h of every step [B, T, U], final h, and lstm's final c.
-// A null bias is absent, a null state zero.
+// Recurrent layers by Keras's equations, step by step: h of every step [B, T, U], final h, and lstm's final
+// c. A null bias is absent, a null state zero.
 Arrays simple_rnn(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0);
 Arrays lstm(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
             const Array* c0);

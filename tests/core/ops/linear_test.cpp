@@ -28,7 +28,8 @@ TEST_CASE("linear handles vectors, empty batches and empty features") {
     backward(none, zeros<float>({0, 3}));
     CHECK(w.grad() == zeros<float>({2, 3}));
     const auto b = constant(full<float>({3}, 7));
-    CHECK(linear(constant(ones<float>({4, 0})), constant(ones<float>({0, 3})), b).value() == full<float>({4, 3}, 7));
+    CHECK(linear(constant(ones<float>({4, 0})), constant(ones<float>({0, 3})), b).value() ==
+          full<float>({4, 3}, 7));
 }
 
 TEST_CASE("linear names the shapes that do not fit") {
