@@ -34,7 +34,7 @@ class Sequential : public Module<T> {
     /// already.
     template <std::derived_from<Module<T>> Layer>
     Sequential& add(Layer&& layer) {
-        return add(std::static_pointer_cast<Module<T>>(std::make_shared<Layer>(std::move(layer))));
+        return add(std::static_pointer_cast<Module<T>>(std::make_shared<Layer>(std::forward<Layer>(layer))));
     }
     /// Appends a layer that is used elsewhere too; its parameters are shared.
     Sequential& add(std::shared_ptr<Module<T>> layer);
