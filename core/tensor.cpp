@@ -54,6 +54,11 @@ std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, std::size_t rank
 }
 
 template <class T>
+Tensor<T> full(const Shape& shape, T value) {
+    return Tensor<T>(shape, value);
+}
+
+template <class T>
 Tensor<T> tensor(const Shape& shape, std::span<const std::type_identity_t<T>> values) {
     if (element_count(shape) != values.size()) {
         throw ShapeError(fmt::format("tensor: shape {} holds {} elements, {} given", to_string(shape),
@@ -64,6 +69,10 @@ Tensor<T> tensor(const Shape& shape, std::span<const std::type_identity_t<T>> va
     return out;
 }
 
+template Tensor<float> full(const Shape&, float);
+template Tensor<double> full(const Shape&, double);
+template Tensor<std::int64_t> full(const Shape&, std::int64_t);
+template Tensor<bool> full(const Shape&, bool);
 template Tensor<float> tensor(const Shape&, std::span<const float>);
 template Tensor<double> tensor(const Shape&, std::span<const double>);
 template Tensor<std::int64_t> tensor(const Shape&, std::span<const std::int64_t>);

@@ -43,20 +43,18 @@ std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, std::size_t rank
 
 /// A tensor of this shape with every element `value`.
 template <class T>
-Tensor<T> full(const Shape& shape, T value) {
-    return Tensor<T>(shape, value);
-}
+Tensor<T> full(const Shape& shape, T value);
 
 /// A tensor of zeros.
 template <class T>
 Tensor<T> zeros(const Shape& shape) {
-    return Tensor<T>(shape, T{});
+    return full<T>(shape, T{});
 }
 
 /// A tensor of ones.
 template <class T>
 Tensor<T> ones(const Shape& shape) {
-    return Tensor<T>(shape, T{1});
+    return full<T>(shape, T{1});
 }
 
 /// A tensor with the given elements in row-major order. Throws ShapeError unless there are exactly as many as
