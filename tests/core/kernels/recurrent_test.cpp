@@ -77,9 +77,9 @@ Outputs<S> reference(Cell cell, const RecurrentSizes& s, const Inputs<S>& in) {
 
 template <class S>
 Array<S> draw(std::size_t n, std::mt19937_64& random, double scale = 1) {
-    std::normal_distribution<double> normal(0, scale);
+    std::normal_distribution<double> normal;  // scaled here: the standard asks for a deviation above 0
     Array<S> out(n);
-    for (S& v : out) v = static_cast<S>(normal(random));
+    for (S& v : out) v = static_cast<S>(scale * normal(random));
     return out;
 }
 
