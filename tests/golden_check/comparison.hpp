@@ -6,9 +6,9 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 
 #include "support/fixture.hpp"
+#include "support/golden.hpp"
 #include "support/ulp.hpp"
 
 namespace seqgrad::test {
@@ -27,8 +27,7 @@ struct Tolerance {
 
 /// The tolerances of the fixture format for values and gradients computed in T.
 template <class T>
-inline constexpr Tolerance golden_tolerance =
-    std::is_same_v<T, float> ? Tolerance{1e-5, 1e-4} : Tolerance{1e-10, 1e-9};
+inline constexpr Tolerance golden_tolerance{GoldenTolerance<T>::absolute, GoldenTolerance<T>::relative};
 
 /// What random draws in float32 are allowed: uniform numbers are equal bit for bit, those made from normal
 /// ones differ by units in the last place, and a QR factorisation may round differently.
