@@ -23,6 +23,9 @@ using Tensor = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
 /// Sizes of a tensor's axes, outermost first. A rank-0 shape holds one element.
 using Shape = Tensor<float>::shape_type;
 
+/// Which steps of a batch of sequences count: [B, T], true where one does.
+using Mask = Tensor<bool>;
+
 /// The element types a Variable can have.
 template <class T>
 concept Real = std::is_same_v<T, float> || std::is_same_v<T, double>;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <optional>
+#include <vector>
 
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/kernels/tables.hpp"
@@ -31,6 +32,8 @@ class Scratch {
 /// A run of columns that gate buffer and weights have in common, in groups of U.
 struct Columns {
     std::size_t gates, weights, count;
+    /// Whether the weights are multiplied by the gate buffer's first group instead of h_{t-1}.
+    bool reset_state = false;
 };
 
 /// Where a cell's columns stand (see recurrent_steps.hpp).
@@ -45,6 +48,8 @@ Layout layout(Cell cell) {
             return {{0, 0, 4}, {{{0, 0, 4}, {}}}};
         case Cell::gru:
             return {{1, 0, 3}, {{{1, 0, 2}, {0, 2, 1}}}};
+        case Cell::gru_reset_before:
+            return {{1, 0, 3}, {{{1, 0, 2}, {3, 2, 1, true}}}};
         default:
             return {{0, 0, 1}, {{{0, 0, 1}, {}}}};
     }
@@ -63,55 +68,166 @@ const RecurrentSteps<T>& steps_of(Cell cell, std::size_t units, InstructionSet s
             return cells.lstm;
         case Cell::gru:
             return cells.gru;
+        case Cell::gru_reset_before:
+            return cells.gru_reset_before;
         default:
             return cells.simple_rnn;
     }
 }
 
-/// Steps taken at a time: enough rows for efficient products, few enough for the gates to stay in cache.
-std::size_t steps_at_a_time(const RecurrentSizes& sizes) {
-    constexpr std::size_t rows = 1024;
-    return std::clamp<std::size_t>(rows / std::max<std::size_t>(sizes.batch, 1), 1,
-                                   std::max<std::size_t>(sizes.steps, 1));
+using Chunk = Timeline::Chunk;
+
+/// Rows taken at a time: enough for efficient products, few enough for the gates to stay in cache.
+constexpr std::size_t rows_at_a_time = 1024;
+
+/// Of all chunks, the largest number of rows, and of rows and the states before them.
+struct Largest {
+    std::size_t rows = 0, states = 0;
+};
+
+Largest largest(const Timeline& time, const std::vector<Chunk>& chunks) {
+    Largest most;
+    for (const Chunk& chunk : chunks) {
+        most.rows = std::max(most.rows, chunk.rows);
+        most.states = std::max(most.states, time.active_before(chunk.round) + chunk.rows);
+    }
+    return most;
 }
 
-/// Steps [first, first + count) of a batch-major array [B, T, D], made time-major [count, B, D].
-template <class T>
-const T* time_major(const RecurrentSizes& s, const T* x, std::size_t first, std::size_t count, T* target) {
-    if (s.batch == 1 || s.steps == 1) return x + first * s.features;
-    for (std::size_t t = 0; t < count; ++t) {
-        for (std::size_t b = 0; b < s.batch; ++b) {
-            const T* row = x + (b * s.steps + first + t) * s.features;
-            std::copy(row, row + s.features, target + (t * s.batch + b) * s.features);
+/// f(sample, position, round, slot) for every row of a chunk, in their order.
+template <class F>
+void for_each_row(const Timeline& time, const Chunk& chunk, const F& f) {
+    for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
+        const std::size_t active = time.active(round);
+        for (std::size_t slot = 0; slot < active; ++slot) {
+            f(time.sample(slot), time.position(round, slot), round, slot);
         }
     }
+}
+
+/// A chunk's rows of a batch-major array [B, T, D].
+template <class T>
+const T* gather_input(const Timeline& time, const Chunk& chunk, std::size_t features, const T* x, T* target) {
+    const bool in_order = time.whole() && !time.go_backwards() && (time.batch() == 1 || time.steps() == 1);
+    if (in_order) return x + chunk.row * features;
+    T* to = target;
+    for_each_row(time, chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
+        const T* row = x + (sample * time.steps() + time.step(position)) * features;
+        to = std::copy(row, row + features, to);
+    });
     return target;
 }
 
-/// The way back.
+/// Makes way for the gradient of x where rows are written to it: what no row belongs to is zero.
 template <class T>
-void add_batch_major(const RecurrentSizes& s, const T* source, std::size_t first, std::size_t count,
-                     GradientTarget<T> target) {
-    for (std::size_t b = 0; b < s.batch; ++b) {
-        for (std::size_t t = 0; t < count; ++t) {
-            const T* from = source + (t * s.batch + b) * s.features;
-            T* to = target.data + (b * s.steps + first + t) * s.features;
-            if (target.beta == T(0)) {
-                std::copy(from, from + s.features, to);
-            } else {
-                for (std::size_t i = 0; i < s.features; ++i) to[i] = target.beta * to[i] + from[i];
-            }
+void clear_uncounted(const Timeline& time, std::size_t features, GradientTarget<T> target) {
+    if (!target.data || target.beta != T(0) || time.whole()) return;
+    std::fill(target.data, target.data + time.batch() * time.steps() * features, T(0));
+}
+
+/// The way back of gather_input.
+template <class T>
+void scatter_input(const Timeline& time, const Chunk& chunk, std::size_t features, const T* source,
+                   GradientTarget<T> target) {
+    const T* from = source;
+    for_each_row(time, chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
+        T* to = target.data + (sample * time.steps() + time.step(position)) * features;
+        if (target.beta == T(0)) {
+            std::copy(from, from + features, to);
+        } else {
+            for (std::size_t i = 0; i < features; ++i) to[i] = target.beta * to[i] + from[i];
         }
+        from += features;
+    });
+}
+
+/// Zeros in place of the outputs before each sample's first counted position.
+template <class T>
+void clear_first_outputs(const Timeline& time, std::size_t units, T* sequence) {
+    for (std::size_t slot = 0; slot < time.batch(); ++slot) {
+        const std::size_t end = time.length(slot) == 0 ? time.steps() : time.position(0, slot);
+        T* first = sequence + time.sample(slot) * time.steps() * units;
+        std::fill(first, first + end * units, T(0));
     }
 }
 
+/// Writes a chunk's outputs, and what stands in the place of those that do not count, to [B, T, U].
 template <class T>
-void copy_or_zero(std::size_t n, const T* source, T* target) {
-    if (source) {
-        std::copy(source, source + n, target);
-    } else {
-        std::fill(target, target + n, T(0));
+void scatter_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* h, T* sequence) {
+    for_each_row(time, chunk,
+                 [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
+                     T* to = sequence + (sample * time.steps() + position) * units;
+                     const std::size_t last = time.output_end(round, slot);
+                     for (std::size_t p = position; p < last; ++p) to = std::copy(h, h + units, to);
+                     std::fill(to, to + (time.next_position(round, slot) - last) * units, T(0));
+                     h += units;
+                 });
+}
+
+/// The way back: a row's gradient is the sum over all places that its output was written to.
+template <class T>
+void gather_output_gradients(const Timeline& time, const Chunk& chunk, std::size_t units, const T* sequence,
+                             T* target) {
+    for_each_row(time, chunk,
+                 [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
+                     const T* from = sequence + (sample * time.steps() + position) * units;
+                     std::copy(from, from + units, target);
+                     for (std::size_t p = position + 1; p < time.output_end(round, slot); ++p) {
+                         from += units;
+                         for (std::size_t u = 0; u < units; ++u) target[u] += from[u];
+                     }
+                     target += units;
+                 });
+}
+
+/// From [B, U] to the order of slots; null: zeros.
+template <class T>
+void gather_states(const Timeline& time, std::size_t units, const T* source, T* target) {
+    if (!source) {
+        std::fill(target, target + time.batch() * units, T(0));
+        return;
     }
+    for (std::size_t slot = 0; slot < time.batch(); ++slot) {
+        const T* from = source + time.sample(slot) * units;
+        std::copy(from, from + units, target + slot * units);
+    }
+}
+
+/// The states of slots [first, last) to their samples.
+template <class T>
+void scatter_states(const Timeline& time, std::size_t units, std::size_t first, std::size_t last,
+                    const T* source, T* target) {
+    for (std::size_t slot = first; slot < last; ++slot) {
+        const T* from = source + slot * units;
+        std::copy(from, from + units, target + time.sample(slot) * units);
+    }
+}
+
+/// The final states of the samples that end in a chunk. `states` are those before the chunk and of its rows.
+template <class T>
+void scatter_final_states(const Timeline& time, const Chunk& chunk, std::size_t units, const T* states,
+                          T* target) {
+    for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
+        states += time.active_before(round) * units;
+        const std::size_t going_on = round + 1 < time.rounds() ? time.active(round + 1) : 0;
+        scatter_states(time, units, going_on, time.active(round), states, target);
+    }
+}
+
+/// The states before each row of a chunk, one after the other; `states` as above.
+template <class T>
+const T* gather_states_before(const Timeline& time, const Chunk& chunk, std::size_t units, const T* states,
+                              T* target) {
+    // The rows of one round stand together, so only a sample's end, seen from a later round, leaves a gap.
+    if (chunk.rounds <= 1 || time.active_before(chunk.round) == time.active(chunk.round + chunk.rounds - 2)) {
+        return states;
+    }
+    T* to = target;
+    for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
+        to = std::copy(states, states + time.active(round) * units, to);
+        states += time.active_before(round) * units;
+    }
+    return target;
 }
 
 template <class T>
@@ -122,10 +238,28 @@ void write(std::size_t n, const T* source, GradientTarget<T> target) {
     }
 }
 
+template <class T>
+void write_states(const Timeline& time, std::size_t units, const T* source, GradientTarget<T> target) {
+    if (!target.data) return;
+    for (std::size_t slot = 0; slot < time.batch(); ++slot) {
+        write(units, source + slot * units, {target.data + time.sample(slot) * units, target.beta});
+    }
+}
+
 /// The bias in the order of the gate buffer. gru's z and r add both sides, the candidate keeps them apart.
 template <class T>
 void arrange_bias(Cell cell, std::size_t units, const T* bias, T* arranged) {
-    if (!bias || cell != Cell::gru) return copy_or_zero(gate_groups(cell) * units, bias, arranged);
+    const std::size_t columns = gate_groups(cell) * units;
+    if (!bias) {
+        std::fill(arranged, arranged + columns, T(0));
+        return;
+    }
+    if (cell != Cell::gru) {
+        const std::size_t skipped = layout(cell).input.gates * units;
+        std::fill(arranged, arranged + skipped, T(0));
+        std::copy(bias, bias + columns - skipped, arranged + skipped);
+        return;
+    }
     const T* recurrent = bias + 3 * units;
     for (std::size_t u = 0; u < units; ++u) {
         arranged[u] = recurrent[2 * units + u];
@@ -135,10 +269,29 @@ void arrange_bias(Cell cell, std::size_t units, const T* bias, T* arranged) {
     }
 }
 
+/// What the forward time loop needs beside the arrays of its steps.
+template <class T>
+class ForwardWeights {
+  public:
+    ForwardWeights(Cell cell, const RecurrentSizes& s, const RecurrentSteps<T>& steps,
+                   const RecurrentWeights<T>& weights)
+        : packed_(steps.packed_size(s.units)), bias_(gate_groups(cell) * s.units) {
+        steps.pack_forward(s.units, weights.recurrent_kernel, packed_.data());
+        arrange_bias(cell, s.units, weights.bias, bias_.data());
+    }
+
+    const T* packed() { return packed_.data(); }
+    const T* bias() { return bias_.data(); }
+
+  private:
+    Scratch<T> packed_, bias_;
+};
+
 template <class T>
 void write_bias_grad(Cell cell, std::size_t units, const T* sums, GradientTarget<T> target) {
     if (!target.data) return;
-    if (cell != Cell::gru) return write(gate_groups(cell) * units, sums, target);
+    const Columns input = layout(cell).input;
+    if (cell != Cell::gru) return write(input.count * units, sums + input.gates * units, target);
     const auto at = [&](std::size_t group) {
         return GradientTarget<T>{target.data + group * units, target.beta};
     };
@@ -160,116 +313,180 @@ std::size_t gate_groups(Cell cell) noexcept {
 template <class T>
 void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
+    const Timeline& time = pass.timeline;
     const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
     const Columns input = layout(pass.cell).input;
     const bool has_c = pass.cell == Cell::lstm, keep = pass.saved.h != nullptr;
-    const std::size_t state = s.batch * s.units, columns = gate_groups(pass.cell) * s.units;
-    const std::size_t chunk = steps_at_a_time(s);
+    const std::size_t columns = gate_groups(pass.cell) * s.units;
+    const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
+    const Largest most = largest(time, chunks);
 
-    Scratch<T> packed(steps.packed_size(s.units));
-    steps.pack_forward(s.units, pass.weights.recurrent_kernel, packed.data());
-    Scratch<T> bias(columns);
-    arrange_bias(pass.cell, s.units, pass.weights.bias, bias.data());
-    Scratch<T> x_steps(chunk * s.batch * s.features);
-    Scratch<T> gate_steps(pass.saved.gates ? 0 : chunk * s.batch * columns);
-    Scratch<T> h_steps(keep ? 0 : (chunk + 1) * state);
-    Scratch<T> c_steps(keep || !has_c ? 0 : (chunk + 1) * state);
+    ForwardWeights<T> weights(pass.cell, s, steps, pass.weights);
+    Scratch<T> x_rows(most.rows * s.features);
+    Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
+    Scratch<T> h_rows(keep ? 0 : most.states * s.units);
+    Scratch<T> c_rows(keep || !has_c ? 0 : most.states * s.units);
 
-    T* h = keep ? pass.saved.h : h_steps.data();
-    T* c = !has_c ? nullptr : keep ? pass.saved.c : c_steps.data();
-    copy_or_zero(state, pass.initial_h, h);
-    if (has_c) copy_or_zero(state, pass.initial_c, c);
-    for (std::size_t first = 0; first < s.steps; first += chunk) {
-        const std::size_t count = std::min(chunk, s.steps - first), rows = count * s.batch;
-        T* gates = pass.saved.gates ? pass.saved.gates + first * s.batch * columns : gate_steps.data();
-        const T* x = time_major(s, pass.x, first, count, x_steps.data());
-        gemm(Transpose::no, Transpose::no, rows, input.count * s.units, s.features, T(1), x, s.features,
+    T* h = keep ? pass.saved.h : h_rows.data();
+    T* c = !has_c ? nullptr : keep ? pass.saved.c : c_rows.data();
+    gather_states(time, s.units, pass.initial_h, h);
+    if (has_c) gather_states(time, s.units, pass.initial_c, c);
+    // Samples without a counted step end where they begin.
+    const std::size_t begun = time.rounds() == 0 ? 0 : time.active(0);
+    scatter_states(time, s.units, begun, s.batch, h, pass.final_h);
+    if (has_c) scatter_states(time, s.units, begun, s.batch, c, pass.final_c);
+    if (pass.sequence && !time.whole()) clear_first_outputs(time, s.units, pass.sequence);
+
+    for (const Chunk& chunk : chunks) {
+        if (chunk.rounds == 0) break;
+        T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
+        const T* x = gather_input(time, chunk, s.features, pass.x, x_rows.data());
+        gemm(Transpose::no, Transpose::no, chunk.rows, input.count * s.units, s.features, T(1), x, s.features,
              pass.weights.kernel, input.count * s.units, T(0), gates + input.gates * s.units, columns);
-        steps.forward({.batch = s.batch,
-                       .steps = count,
+        const bool direct = pass.sequence && time.whole();
+        steps.forward({.batch = time.active_before(chunk.round),
+                       .steps = chunk.rounds,
                        .units = s.units,
-                       .packed = packed.data(),
-                       .bias = bias.data(),
+                       .active = time.active_from(chunk.round),
+                       .packed = weights.packed(),
+                       .bias = weights.bias(),
                        .gates = gates,
                        .h = h,
                        .c = c,
-                       .sequence = pass.sequence ? pass.sequence + first * s.units : nullptr,
+                       .sequence = direct ? pass.sequence + chunk.round * s.units : nullptr,
                        .sequence_stride = s.steps * s.units});
+        if (pass.sequence && !direct) {
+            scatter_outputs(time, chunk, s.units, h + time.active_before(chunk.round) * s.units,
+                            pass.sequence);
+        }
+        scatter_final_states(time, chunk, s.units, h, pass.final_h);
+        if (has_c) scatter_final_states(time, chunk, s.units, c, pass.final_c);
+
+        // On to the states that the next chunk starts from.
+        const std::size_t end = chunk.round + chunk.rounds;
+        const std::size_t done = (time.first_state(end) - time.first_state(chunk.round)) * s.units;
         if (keep) {
-            h += count * state;
-            if (has_c) c += count * state;
+            h += done;
+            if (has_c) c += done;
         } else {
-            std::copy(h + count * state, h + (count + 1) * state, h);
-            if (has_c) std::copy(c + count * state, c + (count + 1) * state, c);
+            const std::size_t last = time.active_before(end) * s.units;
+            std::copy(h + done, h + done + last, h);
+            if (has_c) std::copy(c + done, c + done + last, c);
         }
     }
-    std::copy(h, h + state, pass.final_h);
-    if (has_c) std::copy(c, c + state, pass.final_c);
 }
 
 template <class T>
 void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
+    const Timeline& time = pass.timeline;
     const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
     const Layout where = layout(pass.cell);
     const bool has_c = pass.cell == Cell::lstm;
+    const bool recompute = pass.cell != Cell::simple_rnn && !pass.gates_kept;
     const std::size_t state = s.batch * s.units, columns = gate_groups(pass.cell) * s.units;
     const std::size_t weight_columns = where.input.count * s.units;
-    const std::size_t chunk = steps_at_a_time(s);
+    const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
+    const Largest most = largest(time, chunks);
 
     Scratch<T> packed(steps.packed_size(s.units));
     steps.pack_backward(s.units, pass.weights.recurrent_kernel, packed.data());
-    Scratch<T> x_steps(chunk * s.batch * s.features);
-    Scratch<T> gate_steps(pass.saved.gates ? 0 : chunk * s.batch * columns);
+    std::optional<ForwardWeights<T>> forward_weights;
+    if (recompute) forward_weights.emplace(pass.cell, s, steps, pass.weights);
+    Scratch<T> x_rows(most.rows * s.features);
+    Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
+    Scratch<T> gradient_rows(time.whole() || !pass.d_sequence ? 0 : most.rows * s.units);
+    Scratch<T> h_rows(time.whole() ? 0 : most.rows * s.units);
+    Scratch<bool> cuts(time.truncated() ? most.rows : 0);
     Scratch<T> dh(state), dc(has_c ? state : 0), bias_sums(columns);
-    copy_or_zero(state, pass.d_final_h, dh.data());
-    if (has_c) copy_or_zero(state, pass.d_final_c, dc.data());
+    gather_states(time, s.units, pass.d_final_h, dh.data());
+    if (has_c) gather_states(time, s.units, pass.d_final_c, dc.data());
+    for (std::size_t slot = 0; slot < s.batch; ++slot) {
+        if (!time.cut_at_end(slot)) continue;
+        std::fill_n(dh.data() + slot * s.units, s.units, T(0));
+        if (has_c) std::fill_n(dc.data() + slot * s.units, s.units, T(0));
+    }
     std::fill(bias_sums.data(), bias_sums.data() + columns, T(0));
+    clear_uncounted(time, s.features, pass.x_grad);
 
-    // A sequence without steps still writes its weights' gradients, which are zero.
+    // Without any step there is still one chunk, whose products write zeros to the weights' gradients.
     T kernel_beta = pass.kernel_grad.beta, recurrent_beta = pass.recurrent_kernel_grad.beta;
-    for (std::size_t end = s.steps, count = 0; end > 0 || s.steps == 0; end -= count) {
-        count = std::min(chunk, end);
-        const std::size_t first = end - count, rows = count * s.batch;
-        T* gates = pass.saved.gates ? pass.saved.gates + first * s.batch * columns : gate_steps.data();
-        const T* h = pass.saved.h + first * state;
-        steps.backward({.batch = s.batch,
-                        .steps = count,
+    for (auto it = chunks.rbegin(); it != chunks.rend(); ++it) {
+        const Chunk& chunk = *it;
+        T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
+        const std::size_t before = time.active_before(chunk.round);
+        T* h = pass.saved.h + time.first_state(chunk.round) * s.units;
+        T* c = has_c ? pass.saved.c + time.first_state(chunk.round) * s.units : nullptr;
+        T* input_gates = gates + where.input.gates * s.units;
+        const T* x = recompute || pass.kernel_grad.data
+                         ? gather_input(time, chunk, s.features, pass.x, x_rows.data())
+                         : nullptr;
+        if (recompute) {
+            gemm(Transpose::no, Transpose::no, chunk.rows, weight_columns, s.features, T(1), x, s.features,
+                 pass.weights.kernel, weight_columns, T(0), input_gates, columns);
+            // Writes the states again as well, with the values they have.
+            steps.forward({.batch = before,
+                           .steps = chunk.rounds,
+                           .units = s.units,
+                           .active = time.active_from(chunk.round),
+                           .packed = forward_weights->packed(),
+                           .bias = forward_weights->bias(),
+                           .gates = gates,
+                           .h = h,
+                           .c = c,
+                           .sequence = nullptr,
+                           .sequence_stride = 0});
+        }
+        const T* d_sequence = nullptr;
+        if (pass.d_sequence && time.whole()) d_sequence = pass.d_sequence + chunk.round * s.units;
+        if (pass.d_sequence && !time.whole()) {
+            gather_output_gradients(time, chunk, s.units, pass.d_sequence, gradient_rows.data());
+            d_sequence = gradient_rows.data();
+        }
+        if (time.truncated()) {
+            bool* cut = cuts.data();
+            for_each_row(time, chunk, [&](std::size_t, std::size_t, std::size_t round, std::size_t slot) {
+                *cut++ = time.cut_before(round, slot);
+            });
+        }
+        steps.backward({.batch = before,
+                        .steps = chunk.rounds,
                         .units = s.units,
+                        .active = time.active_from(chunk.round),
                         .packed = packed.data(),
                         .gates = gates,
                         .h = h,
-                        .c = has_c ? pass.saved.c + first * state : nullptr,
-                        .d_sequence = pass.d_sequence ? pass.d_sequence + first * s.units : nullptr,
+                        .c = c,
+                        .d_sequence = d_sequence,
                         .sequence_stride = s.steps * s.units,
+                        .cut = time.truncated() ? cuts.data() : nullptr,
                         .dh = dh.data(),
                         .dc = dc.data(),
                         .d_bias = bias_sums.data()});
-        const T* input_gates = gates + where.input.gates * s.units;
         if (pass.kernel_grad.data) {
-            gemm(Transpose::yes, Transpose::no, s.features, weight_columns, rows, T(1),
-                 time_major(s, pass.x, first, count, x_steps.data()), s.features, input_gates, columns,
-                 kernel_beta, pass.kernel_grad.data, weight_columns);
+            gemm(Transpose::yes, Transpose::no, s.features, weight_columns, chunk.rows, T(1), x, s.features,
+                 input_gates, columns, kernel_beta, pass.kernel_grad.data, weight_columns);
             kernel_beta = T(1);
         }
         if (pass.recurrent_kernel_grad.data) {
+            const T* h_before = gather_states_before(time, chunk, s.units, h, h_rows.data());
             for (const Columns& run : where.recurrent) {
-                gemm(Transpose::yes, Transpose::no, s.units, run.count * s.units, rows, T(1), h, s.units,
+                gemm(Transpose::yes, Transpose::no, s.units, run.count * s.units, chunk.rows, T(1),
+                     run.reset_state ? gates : h_before, run.reset_state ? columns : s.units,
                      gates + run.gates * s.units, columns, recurrent_beta,
                      pass.recurrent_kernel_grad.data + run.weights * s.units, weight_columns);
             }
             recurrent_beta = T(1);
         }
         if (pass.x_grad.data) {
-            gemm(Transpose::no, Transpose::yes, rows, s.features, weight_columns, T(1), input_gates, columns,
-                 pass.weights.kernel, weight_columns, T(0), x_steps.data(), s.features);
-            add_batch_major(s, x_steps.data(), first, count, pass.x_grad);
+            gemm(Transpose::no, Transpose::yes, chunk.rows, s.features, weight_columns, T(1), input_gates,
+                 columns, pass.weights.kernel, weight_columns, T(0), x_rows.data(), s.features);
+            scatter_input(time, chunk, s.features, x_rows.data(), pass.x_grad);
         }
-        if (s.steps == 0) break;
     }
     write_bias_grad(pass.cell, s.units, bias_sums.data(), pass.bias_grad);
-    write(state, dh.data(), pass.initial_h_grad);
-    if (has_c) write(state, dc.data(), pass.initial_c_grad);
+    write_states(time, s.units, dh.data(), pass.initial_h_grad);
+    if (has_c) write_states(time, s.units, dc.data(), pass.initial_c_grad);
 }
 
 template void recurrent_forward(const RecurrentForward<float>&, InstructionSet);

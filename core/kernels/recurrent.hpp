@@ -3,18 +3,20 @@
 #include <cstddef>
 
 #include "seqgrad/core/kernels/instruction_set.hpp"
+#include "seqgrad/core/kernels/timeline.hpp"
 
 namespace seqgrad::kernels {
 
-/// The recurrent layers' cells, with tanh and sigmoid as activations.
-enum class Cell { simple_rnn, lstm, gru };
+/// The recurrent layers' cells, with tanh and sigmoid as activations. gru has its reset gate after the
+/// recurrent product, gru_reset_before before it.
+enum class Cell { simple_rnn, lstm, gru, gru_reset_before };
 
-/// Groups of U columns in the weights of a cell (1, 4: i f c o, 3: z r h) and in its gate buffer (1, 4, 4;
+/// Groups of U columns in the weights of a cell (1, 4: i f c o, 3: z r h) and in its gate buffer (1, 4, 4, 4;
 /// see recurrent_steps.hpp).
 std::size_t weight_groups(Cell cell) noexcept;
 std::size_t gate_groups(Cell cell) noexcept;
 
-/// B samples, T steps, D features, U units.
+/// B samples, T steps, D features, U units. B and T are those of the timeline.
 struct RecurrentSizes {
     std::size_t batch, steps, features, units;
 };
@@ -27,13 +29,13 @@ struct RecurrentWeights {
     const T* bias;              ///< [gU]; gru: [2, 3U], the input side's before the recurrent side's; or null
 };
 
-/// What a forward pass leaves for the backward pass, time-major. The caller provides the storage, which the
-/// backward pass changes; both passes must be given the same.
+/// What a forward pass leaves for the backward pass, in the rows of the timeline (R of them). The caller
+/// provides the storage, which the backward pass changes; both passes must be given the same.
 template <class T>
 struct RecurrentSaved {
-    T* gates;  ///< [T, B, gate_groups U]; simple_rnn: null
-    T* h;      ///< [T+1, B, U]
-    T* c;      ///< [T+1, B, U]; lstm only
+    T* gates;  ///< [R, gate_groups U]; null: not kept, and for simple_rnn
+    T* h;      ///< [B + R, U]: the initial states, then one for every row
+    T* c;      ///< [B + R, U]; lstm only
 };
 
 /// A recurrent layer over a whole sequence. All arrays are dense and row-major and need no alignment; outputs
@@ -42,6 +44,7 @@ template <class T>
 struct RecurrentForward {
     Cell cell;
     RecurrentSizes sizes;
+    const Timeline& timeline;
     const T* x;  ///< [B, T, D]
     RecurrentWeights<T> weights;
     const T* initial_h;  ///< [B, U], or null for zeros
@@ -49,7 +52,7 @@ struct RecurrentForward {
     T* sequence;         ///< [B, T, U], or null
     T* final_h;          ///< [B, U]
     T* final_c;          ///< [B, U]; lstm only
-    /// Null members mean inference: then only a few steps are kept at a time.
+    /// Without h this is inference: then only a few steps are kept at a time.
     RecurrentSaved<T> saved;
 };
 
@@ -60,14 +63,17 @@ struct GradientTarget {
     T beta = 0;
 };
 
-/// Back-propagation through time. x, weights and saved are those of the forward pass.
+/// Back-propagation through time. x, timeline, weights and saved are those of the forward pass.
 template <class T>
 struct RecurrentBackward {
     Cell cell;
     RecurrentSizes sizes;
+    const Timeline& timeline;
     const T* x;
     RecurrentWeights<T> weights;
     RecurrentSaved<T> saved;
+    /// Whether saved.gates has the gates; they are computed again from the states otherwise.
+    bool gates_kept;
     const T* d_sequence;  ///< gradient of the sequence [B, T, U], or null
     const T* d_final_h;   ///< gradient of the final states [B, U], or null
     const T* d_final_c;

@@ -8,32 +8,39 @@ namespace seqgrad::kernels {
 
 /// What happens inside the time loop of the recurrent layers, for one instruction set and one cell.
 ///
-/// Letters: n steps of this call, B samples, U units, C gate columns of the cell. All arrays are dense,
-/// row-major and time-major, need no alignment and do not overlap unless said otherwise. The gate columns are
+/// Letters: n steps of this call, B samples in the states before them, R rows (one for every sample of every
+/// step), U units, C gate columns of the cell. A step may have fewer samples than the one before, then the
+/// first ones of it. All arrays are dense, row-major and time-major, need no alignment and do not overlap
+/// unless said otherwise. The gate columns are
 ///
 ///     simple_rnn  C =  U: h
 ///     lstm        C = 4U: i | f | c | o
 ///     gru         C = 4U: h recurrent side | z | r | h input side
+///     gru_reset_before  C = 4U: r h_{t-1} | z | r | h
 ///
 /// The gate buffer runs through a life of its own: the caller fills it with the input side x_t W_x (the first
-/// U columns of gru excepted), `forward` turns that into the activated gates (simple_rnn: leaves it),
+/// U columns of the grus excepted), `forward` turns that into the activated gates (simple_rnn: leaves it),
 /// `backward` turns those into the gradients of what went into the activations. The two h groups of gru then
 /// hold the gradients of h_{t-1} W_h and x_t W_x for the candidate, so that the first 3U columns belong to
-/// the recurrent weights and the last 3U to the input weights.
+/// the recurrent weights and the last 3U to the input weights. gru_reset_before's r h_{t-1} stays as it is:
+/// it is what the candidate's recurrent weights were multiplied by.
 template <class T>
 struct ForwardSteps {
     std::size_t batch, steps, units;
+    /// [n]: samples of each step; null: B.
+    const std::size_t* active;
     /// Recurrent weights as written by pack_forward.
     const T* packed;
     /// [C], zeros where there is none; gru: z and r hold the sum of both sides' bias.
     const T* bias;
-    /// [n, B, C], changed.
+    /// [R, C], changed.
     T* gates;
-    /// [n+1, B, U]: row 0 is given, the others are written.
+    /// [B + R, U]: the first B rows are given, the others are written.
     T* h;
-    /// [n+1, B, U]: like h; lstm only.
+    /// [B + R, U]: like h; lstm only.
     T* c;
-    /// Null, or where h_t of sample b is written too: sequence + b * sequence_stride + t * U.
+    /// Null, or where h_t of sample b is written too: sequence + b * sequence_stride + t * U. Null where
+    /// `active` is given.
     T* sequence;
     std::size_t sequence_stride;
 };
@@ -41,18 +48,24 @@ struct ForwardSteps {
 template <class T>
 struct BackwardSteps {
     std::size_t batch, steps, units;
+    /// [n]: samples of each step; null: B.
+    const std::size_t* active;
     /// Recurrent weights as written by pack_backward.
     const T* packed;
-    /// [n, B, C]: activated gates (simple_rnn: ignored), replaced by their gradients.
+    /// [R, C]: activated gates (simple_rnn: ignored), replaced by their gradients.
     T* gates;
-    /// [n+1, B, U]: as left by forward.
+    /// [B + R, U]: as left by forward.
     const T* h;
-    /// [n+1, B, U]: as left by forward; lstm only.
+    /// [B + R, U]: as left by forward; lstm only.
     const T* c;
-    /// Null, or the gradient of h_t of sample b as an output: d_sequence + b * sequence_stride + t * U.
+    /// Null, or the gradient of h_t of sample b as an output: d_sequence + b * sequence_stride + t * U; where
+    /// `active` is given [R, U].
     const T* d_sequence;
     std::size_t sequence_stride;
-    /// [B, U]: given the gradient that reaches h_n from later steps, replaced by the one that reaches h_0.
+    /// [R]: rows whose gradient does not go on to the state before; null: none.
+    const bool* cut;
+    /// [B, U]: given the gradient that reaches each sample's last state from later steps, replaced by the one
+    /// that reaches the first.
     T* dh;
     /// [B, U]: the same for c; lstm only.
     T* dc;
@@ -77,6 +90,7 @@ struct RecurrentTable {
     RecurrentSteps<T> simple_rnn;
     RecurrentSteps<T> lstm;
     RecurrentSteps<T> gru;
+    RecurrentSteps<T> gru_reset_before;
 };
 
 }  // namespace seqgrad::kernels

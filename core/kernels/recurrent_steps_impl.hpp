@@ -6,6 +6,8 @@
 
 #include "seqgrad/core/kernels/cells.hpp"
 #include "seqgrad/core/kernels/recurrent_steps.hpp"
+#include "seqgrad/core/kernels/reset_before_steps_impl.hpp"
+#include "seqgrad/core/kernels/step.hpp"
 #include "seqgrad/core/kernels/tile.hpp"
 
 namespace seqgrad::kernels {
@@ -69,19 +71,22 @@ struct Steps {
     }
 
     static void forward(const ForwardSteps<T>& s) {
-        const std::size_t units = s.units, state = s.batch * units, columns = Cell::columns * units;
+        const std::size_t units = s.units, columns = Cell::columns * units;
         alignas(64) T tile[rows * tile_vectors * width];
+        T* gates = s.gates;
+        std::size_t before = 0;  // row of the states before the step
+        std::size_t after = s.batch;
         for (std::size_t t = 0; t < s.steps; ++t) {
-            T* gates = s.gates + t * s.batch * columns;
-            const T* h0 = s.h + t * state;
-            T* h1 = s.h + (t + 1) * state;
-            const T* c0 = cell_state(s.c, t * state);
-            T* c1 = cell_state(s.c, (t + 1) * state);
+            const std::size_t batch = samples(s, t);
+            const T* h0 = s.h + before * units;
+            T* h1 = s.h + after * units;
+            const T* c0 = cell_state(s.c, before * units);
+            T* c1 = cell_state(s.c, after * units);
             const T* packed = s.packed;
             for (std::size_t first = 0; first < units; first += forward_vectors * width) {
                 const std::size_t vectors = min(forward_vectors, registers(units - first));
-                for (std::size_t b = 0; b < s.batch; b += rows) {
-                    const std::size_t count = min(rows, s.batch - b);
+                for (std::size_t b = 0; b < batch; b += rows) {
+                    const std::size_t count = min(rows, batch - b);
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
                     for (std::size_t m = 0; m < count; ++m) {
                         for (std::size_t v = 0; v < vectors; ++v) {
@@ -103,12 +108,19 @@ struct Steps {
                 }
                 packed += vectors * Cell::gates * width * units;
             }
+            gates += batch * columns;
+            before = after;
+            after += batch;
         }
     }
 
     static void backward(const BackwardSteps<T>& s) {
         if (s.steps == 0) return;
-        for (std::size_t t = s.steps; t-- > 0;) backward_step(s, t);
+        Step step = end_of(s);
+        for (std::size_t t = s.steps; t-- > 0;) {
+            step = step_before(s, step, t);
+            backward_step(s, step);
+        }
         finish(s);
     }
 
@@ -119,20 +131,26 @@ struct Steps {
         return Cell::has_cell_state ? p + n : nullptr;
     }
 
-    static void backward_step(const BackwardSteps<T>& s, std::size_t t) {
-        const std::size_t units = s.units, state = s.batch * units, columns = Cell::columns * units;
-        const bool last = t + 1 == s.steps;  // dh already holds what comes from later steps
-        T* gates = s.gates + t * s.batch * columns;
-        const T* later = gates + s.batch * columns;
+    static void backward_step(const BackwardSteps<T>& s, const Step& step) {
+        const std::size_t units = s.units, columns = Cell::columns * units;
+        T* gates = s.gates + step.row * columns;
+        const T* later = gates + step.batch * columns;
+        const T* h0 = s.h + step.before * units;
+        const T* h1 = s.h + step.after * units;
+        const T* c0 = cell_state(s.c, step.before * units);
+        const T* c1 = cell_state(s.c, step.after * units);
         const T* packed = s.packed;
         alignas(64) T tile[rows * tile_vectors * width];
         for (std::size_t first = 0; first < units; first += tile_vectors * width) {
             const std::size_t vectors = min(tile_vectors, registers(units - first));
-            for (std::size_t b = 0; b < s.batch; b += rows) {
-                const std::size_t count = min(rows, s.batch - b);
-                if (!last)
-                    multiply<B>(count, vectors, Cell::gates * units, later + b * columns, columns, packed,
+            for (std::size_t b = 0; b < step.batch; b += rows) {
+                const std::size_t count = min(rows, step.batch - b);
+                // Samples whose last step this is have their gradient in dh already.
+                const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
+                if (going_on > 0) {
+                    multiply<B>(going_on, vectors, Cell::gates * units, later + b * columns, columns, packed,
                                 tile);
+                }
                 for (std::size_t v = 0; v < vectors; ++v) {
                     const std::size_t u = first + v * width;
                     const Lanes<B> lanes(units - u);
@@ -141,18 +159,16 @@ struct Steps {
                         sums[g] = lanes.load(s.d_bias + g * units + u);
                     for (std::size_t m = 0; m < count; ++m) {
                         const std::size_t at = (b + m) * units + u;
-                        B dh =
-                            last ? lanes.load(s.dh + at) : B::load_aligned(tile + (m * vectors + v) * width);
-                        if (Cell::passes_dh && !last) dh += lanes.load(s.dh + at);
+                        B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
+                                                         tile + (m * vectors + v) * width)
+                                            : lanes.load(s.dh + at);
                         if (s.d_sequence) {
-                            dh += lanes.load(s.d_sequence + (b + m) * s.sequence_stride + t * units + u);
+                            dh += lanes.load(output_gradient(s, step, b + m) + u);
                         }
-                        Cell::backward(
-                            lanes, units, dh,
-                            {gates + (b + m) * columns + u, s.h + t * state + at, s.h + (t + 1) * state + at,
-                             cell_state(s.c, t * state + at), cell_state(s.c, (t + 1) * state + at),
-                             s.dh + at, cell_state(s.dc, at)},
-                            sums);
+                        Cell::backward(lanes, units, dh,
+                                       {gates + (b + m) * columns + u, h0 + at, h1 + at, cell_state(c0, at),
+                                        cell_state(c1, at), s.dh + at, cell_state(s.dc, at)},
+                                       sums);
                     }
                     for (std::size_t g = 0; g < Cell::columns; ++g)
                         lanes.store(s.d_bias + g * units + u, sums[g]);
@@ -162,24 +178,34 @@ struct Steps {
         }
     }
 
+    /// What reaches h_t from the next step, `row`, given its gates' gradients times the weights.
+    static B from_later(const BackwardSteps<T>& s, Lanes<B> lanes, std::size_t row, std::size_t at,
+                        const T* product) {
+        if (s.cut && s.cut[row]) {
+            if (Cell::has_cell_state) lanes.store(s.dc + at, B(T(0)));
+            return B(T(0));
+        }
+        const B dh = B::load_aligned(product);
+        return Cell::passes_dh ? dh + lanes.load(s.dh + at) : dh;
+    }
+
     /// dh_0 from the gate gradients of the first step.
     static void finish(const BackwardSteps<T>& s) {
-        const std::size_t units = s.units, columns = Cell::columns * units;
+        const std::size_t units = s.units, columns = Cell::columns * units, batch = samples(s, 0);
         const T* packed = s.packed;
         alignas(64) T tile[rows * tile_vectors * width];
         for (std::size_t first = 0; first < units; first += tile_vectors * width) {
             const std::size_t vectors = min(tile_vectors, registers(units - first));
-            for (std::size_t b = 0; b < s.batch; b += rows) {
-                const std::size_t count = min(rows, s.batch - b);
+            for (std::size_t b = 0; b < batch; b += rows) {
+                const std::size_t count = min(rows, batch - b);
                 multiply<B>(count, vectors, Cell::gates * units, s.gates + b * columns, columns, packed,
                             tile);
                 for (std::size_t m = 0; m < count; ++m) {
                     for (std::size_t v = 0; v < vectors; ++v) {
                         const std::size_t u = first + v * width, at = (b + m) * units + u;
                         const Lanes<B> lanes(units - u);
-                        B dh = B::load_aligned(tile + (m * vectors + v) * width);
-                        if (Cell::passes_dh) dh += lanes.load(s.dh + at);
-                        lanes.store(s.dh + at, dh);
+                        lanes.store(s.dh + at,
+                                    from_later(s, lanes, b + m, at, tile + (m * vectors + v) * width));
                     }
                 }
             }
@@ -188,20 +214,21 @@ struct Steps {
     }
 };
 
-template <class B, template <class> class CellOf>
-inline constexpr RecurrentSteps<typename B::value_type> recurrent_steps{
-    .packed_size = Steps<B, CellOf>::packed_size,
-    .pack_forward = Steps<B, CellOf>::pack_forward,
-    .pack_backward = Steps<B, CellOf>::pack_backward,
-    .forward = Steps<B, CellOf>::forward,
-    .backward = Steps<B, CellOf>::backward,
+template <class StepsOfCell>
+inline constexpr RecurrentSteps<typename StepsOfCell::T> recurrent_steps{
+    .packed_size = StepsOfCell::packed_size,
+    .pack_forward = StepsOfCell::pack_forward,
+    .pack_backward = StepsOfCell::pack_backward,
+    .forward = StepsOfCell::forward,
+    .backward = StepsOfCell::backward,
 };
 
 template <class T, class Arch, class B = xsimd::batch<T, Arch>>
 inline constexpr RecurrentTable<T> recurrent_table{
-    .simple_rnn = recurrent_steps<B, SimpleRnnCell>,
-    .lstm = recurrent_steps<B, LstmCell>,
-    .gru = recurrent_steps<B, GruCell>,
+    .simple_rnn = recurrent_steps<Steps<B, SimpleRnnCell>>,
+    .lstm = recurrent_steps<Steps<B, LstmCell>>,
+    .gru = recurrent_steps<Steps<B, GruCell>>,
+    .gru_reset_before = recurrent_steps<ResetBeforeSteps<B>>,
 };
 
 }  // namespace seqgrad::kernels

@@ -17,12 +17,14 @@ namespace {
 using kernels::Cell;
 using kernels::GradientTarget;
 using kernels::RecurrentSizes;
+using kernels::Timeline;
 
 const char* name_of(Cell cell) {
     switch (cell) {
         case Cell::lstm:
             return "lstm";
         case Cell::gru:
+        case Cell::gru_reset_before:
             return "gru";
         default:
             return "simple_rnn";
@@ -36,12 +38,11 @@ struct Operands {
 
 /// Throws ShapeError: `expected` describes the operand with its axes, such as "kernel [features, 4
 /// units=12]".
-template <class T>
 [[noreturn]] void refuse(Cell cell, const RecurrentOptions& options, const std::string& expected,
-                         const Variable<T>& got) {
+                         const Shape& got) {
     throw ShapeError(fmt::format("{}: expected {} (rank {}), got {} (rank {}).",
                                  options.caller.empty() ? name_of(cell) : options.caller, expected,
-                                 1 + std::ranges::count(expected, ','), to_string(got.shape()), got.rank()));
+                                 1 + std::ranges::count(expected, ','), to_string(got), got.size()));
 }
 
 template <class T>
@@ -50,30 +51,35 @@ RecurrentSizes check_shapes(Cell cell, const Operands<T>& in, const RecurrentOpt
     const std::string columns = groups == 1 ? "units" : fmt::format("{} units", groups);
     const auto& recurrent = in.recurrent_kernel;
     if (recurrent.rank() != 2 || recurrent.shape()[1] != groups * recurrent.shape()[0]) {
-        refuse(cell, options, fmt::format("recurrent_kernel [units, {}]", columns), recurrent);
+        refuse(cell, options, fmt::format("recurrent_kernel [units, {}]", columns), recurrent.shape());
     }
     const std::size_t units = recurrent.shape()[0];
     if (in.kernel.rank() != 2 || in.kernel.shape()[1] != groups * units) {
-        refuse(cell, options, fmt::format("kernel [features, {}={}]", columns, groups * units), in.kernel);
+        refuse(cell, options, fmt::format("kernel [features, {}={}]", columns, groups * units),
+               in.kernel.shape());
     }
     const std::size_t features = in.kernel.shape()[0];
     if (in.x.rank() != 3 || in.x.shape()[2] != features) {
-        refuse(cell, options, fmt::format("x [batch, time, features={}]", features), in.x);
+        refuse(cell, options, fmt::format("x [batch, time, features={}]", features), in.x.shape());
     }
     const Shape bias = cell == Cell::gru ? Shape{2, 3 * units} : Shape{groups * units};
     if (in.bias && in.bias.shape() != bias) {
         refuse(cell, options,
                fmt::format("bias [{}{}={}]", cell == Cell::gru ? "2, " : "", columns, groups * units),
-               in.bias);
+               in.bias.shape());
     }
     const std::size_t batch = in.x.shape()[0];
     for (const auto& [name, state] :
          {std::pair{"initial_h", &in.initial_h}, std::pair{"initial_c", &in.initial_c}}) {
         if (*state && state->shape() != Shape{batch, units}) {
-            refuse(cell, options, fmt::format("{} [batch={}, units={}]", name, batch, units), *state);
+            refuse(cell, options, fmt::format("{} [batch={}, units={}]", name, batch, units), state->shape());
         }
     }
-    return {batch, in.x.shape()[1], features, units};
+    const std::size_t steps = in.x.shape()[1];
+    if (options.mask && options.mask->shape() != Shape{batch, steps}) {
+        refuse(cell, options, fmt::format("mask [batch={}, time={}]", batch, steps), options.mask->shape());
+    }
+    return {batch, steps, features, units};
 }
 
 template <class T>
@@ -86,13 +92,13 @@ template <class T>
 struct States {
     Tensor<T> gates, h, c;
 
-    States(Cell cell, const RecurrentSizes& s)
-        : gates(Shape{cell == Cell::simple_rnn ? 0 : s.steps, s.batch, kernels::gate_groups(cell) * s.units}),
-          h(Shape{s.steps + 1, s.batch, s.units}),
-          c(Shape{cell == Cell::lstm ? s.steps + 1 : 0, s.batch, s.units}) {}
+    States(Cell cell, const RecurrentSizes& s, std::size_t rows, bool keep_gates)
+        : gates(Shape{keep_gates ? rows : 0, kernels::gate_groups(cell) * s.units}),
+          h(Shape{s.batch + rows, s.units}),
+          c(Shape{cell == Cell::lstm ? s.batch + rows : 0, s.units}) {}
 
     kernels::RecurrentSaved<T> pointers(Cell cell) {
-        return {cell == Cell::simple_rnn ? nullptr : gates.data(), h.data(),
+        return {gates.shape()[0] == 0 ? nullptr : gates.data(), h.data(),
                 cell == Cell::lstm ? c.data() : nullptr};
     }
 };
@@ -101,23 +107,23 @@ struct States {
 template <class T>
 class ThroughTime {
   public:
-    ThroughTime(Cell cell, const RecurrentSizes& sizes, bool return_sequences, const Operands<T>& in,
-                States<T> states)
+    ThroughTime(Cell cell, const RecurrentSizes& sizes, Timeline timeline, bool return_sequences,
+                const Operands<T>& in, States<T> states)
         : cell_(cell),
           sizes_(sizes),
+          timeline_(std::move(timeline)),
           sequence_(return_sequences),
           x_(in.x),
           kernel_(in.kernel),
           recurrent_kernel_(in.recurrent_kernel),
           states_(std::move(states)) {
+        gates_kept_ = states_.gates.shape()[0] > 0;
         if (in.bias) bias_.emplace(in.bias);
         has_h_ = static_cast<bool>(in.initial_h);
         has_c_ = static_cast<bool>(in.initial_c);
     }
 
     void operator()(Backward<T>& pass) {
-        if (gates_used_) restore_gates();
-        gates_used_ = true;
         std::size_t result = 0, operand = 0;
         const auto grad = [&](bool exists) -> const T* {
             const Tensor<T>* g = exists ? pass.grad(result++) : nullptr;
@@ -135,9 +141,11 @@ class ThroughTime {
         };
         kernels::RecurrentBackward<T> call{.cell = cell_,
                                            .sizes = sizes_,
+                                           .timeline = timeline_,
                                            .x = x_.value().data(),
                                            .weights = weights(),
                                            .saved = states_.pointers(cell_),
+                                           .gates_kept = gates_kept_,
                                            .d_sequence = grad(sequence_),
                                            .d_final_h = grad(true),
                                            .d_final_c = grad(cell_ == Cell::lstm),
@@ -148,6 +156,9 @@ class ThroughTime {
                                            .initial_h_grad = target(has_h_),
                                            .initial_c_grad = target(has_c_)};
         kernels::recurrent_backward(call);
+        // Their place has been taken by their gradients. Where the graph was retained for another pass, they
+        // are computed again: cheaper than a copy in every pass.
+        gates_kept_ = false;
     }
 
   private:
@@ -156,33 +167,10 @@ class ThroughTime {
                 bias_ ? bias_->value().data() : nullptr};
     }
 
-    /// A backward pass replaces the gates by their gradients. Where the graph was retained for another one,
-    /// they are computed again: cheaper than a copy in every pass.
-    void restore_gates() {
-        if (cell_ == Cell::simple_rnn) return;
-        const std::size_t state = sizes_.batch * sizes_.units;
-        const auto first_of = [&](const Tensor<T>& states) {
-            Tensor<T> first(Shape{states.size() == 0 ? 0 : state});
-            std::copy_n(states.data(), first.size(), first.data());
-            return first;
-        };
-        const Tensor<T> h = first_of(states_.h), c = first_of(states_.c);
-        Tensor<T> final_h(Shape{state}), final_c(Shape{state});
-        kernels::recurrent_forward<T>({.cell = cell_,
-                                       .sizes = sizes_,
-                                       .x = x_.value().data(),
-                                       .weights = weights(),
-                                       .initial_h = h.data(),
-                                       .initial_c = cell_ == Cell::lstm ? c.data() : nullptr,
-                                       .sequence = nullptr,
-                                       .final_h = final_h.data(),
-                                       .final_c = final_c.data(),
-                                       .saved = states_.pointers(cell_)});
-    }
-
     Cell cell_;
     RecurrentSizes sizes_;
-    bool sequence_, has_h_, has_c_, gates_used_ = false;
+    Timeline timeline_;
+    bool sequence_, has_h_, has_c_, gates_kept_;
     Saved<T> x_, kernel_, recurrent_kernel_;
     std::optional<Saved<T>> bias_;
     States<T> states_;
@@ -195,14 +183,22 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
     for (const Variable<T>* optional : {&in.bias, &in.initial_h, &in.initial_c}) {
         if (*optional) operands.push_back(*optional);
     }
+    Timeline timeline(s.batch, s.steps,
+                      {.mask = options.mask ? options.mask->data() : nullptr,
+                       .go_backwards = options.go_backwards,
+                       .zero_output = options.zero_output_for_mask,
+                       .bptt_steps = options.bptt_steps});
     std::optional<States<T>> states;
-    if (detail::needs_graph<T>(operands)) states.emplace(cell, s);
+    if (detail::needs_graph<T>(operands)) {
+        states.emplace(cell, s, timeline.rows(), cell != Cell::simple_rnn && !options.recompute);
+    }
 
     Tensor<T> sequence(options.return_sequences ? Shape{s.batch, s.steps, s.units} : Shape{0});
     Tensor<T> h(Shape{s.batch, s.units}), c(cell == Cell::lstm ? h.shape() : Shape{0});
     kernels::recurrent_forward<T>(
         {.cell = cell,
          .sizes = s,
+         .timeline = timeline,
          .x = in.x.value().data(),
          .weights = {in.kernel.value().data(), in.recurrent_kernel.value().data(), data_or_null(in.bias)},
          .initial_h = data_or_null(in.initial_h),
@@ -218,10 +214,10 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
     if (cell == Cell::lstm) results.push_back(constant(std::move(c)));
     const std::span<const Variable<T>> values(results), inputs(operands);
     // Without a graph there is nothing to run backward, but anomaly mode still looks at the values.
-    results =
-        states ? record_several<T>(name_of(cell), values, inputs,
-                                   ThroughTime<T>(cell, s, options.return_sequences, in, std::move(*states)))
-               : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
+    results = states ? record_several<T>(name_of(cell), values, inputs,
+                                         ThroughTime<T>(cell, s, std::move(timeline),
+                                                        options.return_sequences, in, std::move(*states)))
+                     : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
     LstmResult<T> out;
     auto next = results.begin();
     if (options.return_sequences) out.sequence = *next++;
@@ -252,7 +248,8 @@ template <class T>
 RecurrentResult<T> gru(const Variable<T>& x, const Variable<T>& kernel, const Variable<T>& recurrent_kernel,
                        const Variable<T>& bias, const Variable<T>& initial_h,
                        const RecurrentOptions& options) {
-    const LstmResult<T> r = run<T>(Cell::gru, {x, kernel, recurrent_kernel, bias, initial_h, {}}, options);
+    const Cell cell = options.reset_after ? Cell::gru : Cell::gru_reset_before;
+    const LstmResult<T> r = run<T>(cell, {x, kernel, recurrent_kernel, bias, initial_h, {}}, options);
     return {r.sequence, r.h};
 }
 

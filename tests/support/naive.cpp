@@ -328,18 +328,31 @@ Dual recurrent(const Array& h, const Array& r, std::size_t b, std::size_t j) {
 
 /// Runs `step(t, b, u, states)`, which gives the new states of unit u, over time.
 Arrays run(
-    const Array& x, std::size_t units, Arrays states,
+    const Array& x, std::size_t units, Arrays states, const Walk& walk,
     const std::function<List(std::size_t t, std::size_t b, std::size_t u, const Arrays& states)>& step) {
     const std::size_t batch = x.shape[0];
     const std::size_t steps = x.shape[1];
     Array sequence = filled({batch, steps, units}, 0);
-    for (std::size_t t = 0; t < steps; ++t) {
+    for (std::size_t p = 0; p < steps; ++p) {
+        const std::size_t t = walk.go_backwards ? steps - 1 - p : p;
+        if (walk.detach_every > 0 && p > 0 && p % walk.detach_every == 0) {
+            for (Array& s : states) {
+                for (Dual& e : s.data) e.d = 0;
+            }
+        }
         Arrays next = states;
         for (std::size_t b = 0; b < batch; ++b) {
+            const bool counts = walk.mask.empty() || walk.mask[b * steps + t];
             for (std::size_t u = 0; u < units; ++u) {
+                Dual& output = sequence.data[(b * steps + p) * units + u];
+                if (!counts) {
+                    const bool repeat = p > 0 && !walk.zero_output;
+                    output = repeat ? sequence.data[(b * steps + p - 1) * units + u] : Dual();
+                    continue;
+                }
                 const List now = step(t, b, u, states);
                 for (std::size_t k = 0; k < now.size(); ++k) next[k].data[b * units + u] = now[k];
-                sequence.data[(b * steps + t) * units + u] = now[0];
+                output = now[0];
             }
         }
         states = next;
@@ -354,18 +367,19 @@ Array state(const Array& x, std::size_t units, const Array* given) {
 
 }  // namespace
 
-Arrays simple_rnn(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0) {
+Arrays simple_rnn(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
+                  const Walk& walk) {
     const std::size_t n = r.shape[0];
-    return run(x, n, {state(x, n, h0)},
+    return run(x, n, {state(x, n, h0)}, walk,
                [&](std::size_t t, std::size_t b, std::size_t u, const Arrays& s) -> List {
                    return {tanh(projected(x, t, w, bias, 0, b, u) + recurrent(s[0], r, b, u))};
                });
 }
 
 Arrays lstm(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
-            const Array* c0) {
+            const Array* c0, const Walk& walk) {
     const std::size_t n = r.shape[0];
-    return run(x, n, {state(x, n, h0), state(x, n, c0)},
+    return run(x, n, {state(x, n, h0), state(x, n, c0)}, walk,
                [&](std::size_t t, std::size_t b, std::size_t u, const Arrays& s) -> List {
                    const auto gate = [&](std::size_t k) {
                        return projected(x, t, w, bias, 0, b, k * n + u) + recurrent(s[0], r, b, k * n + u);
@@ -375,17 +389,37 @@ Arrays lstm(const Array& x, const Array& w, const Array& r, const Array* bias, c
                });
 }
 
-Arrays gru(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0) {
+Arrays gru(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
+           const Walk& walk) {
+    const std::size_t n = r.shape[0];
+    return run(x, n, {state(x, n, h0)}, walk,
+               [&](std::size_t t, std::size_t b, std::size_t u, const Arrays& s) -> List {
+                   const auto input = [&](std::size_t k) {
+                       return projected(x, t, w, bias, 0, b, k * n + u);
+                   };
+                   const auto inner = [&](std::size_t k) {
+                       return recurrent(s[0], r, b, k * n + u) + (bias ? (*bias)({1, k * n + u}) : Dual());
+                   };
+                   const Dual z = sigmoid(input(0) + inner(0));
+                   const Dual reset = sigmoid(input(1) + inner(1));
+                   return {z * s[0].data[b * n + u] + (1 - z) * tanh(input(2) + reset * inner(2))};
+               });
+}
+
+Arrays gru_reset_before(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
+                        const Walk& walk) {
     const std::size_t n = r.shape[0];
     return run(
-        x, n, {state(x, n, h0)}, [&](std::size_t t, std::size_t b, std::size_t u, const Arrays& s) -> List {
-            const auto input = [&](std::size_t k) { return projected(x, t, w, bias, 0, b, k * n + u); };
-            const auto inner = [&](std::size_t k) {
-                return recurrent(s[0], r, b, k * n + u) + (bias ? (*bias)({1, k * n + u}) : Dual());
+        x, n, {state(x, n, h0)}, walk,
+        [&](std::size_t t, std::size_t b, std::size_t u, const Arrays& s) -> List {
+            const auto gate = [&](std::size_t k, std::size_t v) {
+                return sigmoid(projected(x, t, w, bias, 0, b, k * n + v) + recurrent(s[0], r, b, k * n + v));
             };
-            const Dual z = sigmoid(input(0) + inner(0));
-            const Dual reset = sigmoid(input(1) + inner(1));
-            return {z * s[0].data[b * n + u] + (1 - z) * tanh(input(2) + reset * inner(2))};
+            Dual candidate = projected(x, t, w, bias, 0, b, 2 * n + u);
+            for (std::size_t v = 0; v < n; ++v)
+                candidate += gate(1, v) * s[0].data[b * n + v] * r.data[v * 3 * n + 2 * n + u];
+            const Dual z = gate(0, u);
+            return {z * s[0].data[b * n + u] + (1 - z) * tanh(candidate)};
         });
 }
 

@@ -88,11 +88,25 @@ Array scatter_add(const Array& x, const Integers& indices, const Array& updates,
 Array layer_norm(const Array& x, const Array& gamma, const Array& beta,
                  const std::vector<std::ptrdiff_t>& axes, Real epsilon);
 
+/// How the recurrent layers go through time.
+struct Walk {
+    /// [B, T]: which steps count; empty: all.
+    std::vector<bool> mask = {};
+    bool go_backwards = false;
+    bool zero_output = false;
+    /// The states become constants before every so many steps; 0: never.
+    std::size_t detach_every = 0;
+};
+
 // Recurrent layers by Keras's equations, step by step: h of every step [B, T, U], final h, and lstm's final
 // c. A null bias is absent, a null state zero.
-Arrays simple_rnn(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0);
+Arrays simple_rnn(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
+                  const Walk& walk = {});
 Arrays lstm(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
-            const Array* c0);
-Arrays gru(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0);
+            const Array* c0, const Walk& walk = {});
+Arrays gru(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
+           const Walk& walk = {});
+Arrays gru_reset_before(const Array& x, const Array& w, const Array& r, const Array* bias, const Array* h0,
+                        const Walk& walk = {});
 
 }  // namespace oracle

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -13,17 +14,21 @@
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/core/memory_pool.hpp"
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/join.hpp"
+#include "seqgrad/core/ops/shape.hpp"
+#include "seqgrad/core/ops/slice.hpp"
 
 using namespace seqgrad;
 
 namespace {
 
-/// The three layers behind one signature. Results: the sequence (where wanted), then the final states.
+/// The layers behind one signature. Results: the sequence (where wanted), then the final states.
 struct Layer {
     const char* name;
-    std::size_t groups, states;
+    std::size_t groups, states, bias_rows;
     std::function<std::vector<Variable<double>>(const std::vector<Variable<double>>&,
                                                 const RecurrentOptions&)>
         apply;
@@ -37,18 +42,24 @@ std::vector<Variable<double>> given(std::initializer_list<Variable<double>> resu
 }
 
 const std::vector<Layer> layers{
-    {"simple_rnn", 1, 1,
+    {"simple_rnn", 1, 1, 1,
      [](const auto& in, const RecurrentOptions& o) {
          const auto r = simple_rnn(in[0], in[1], in[2], in[3], in[4], o);
          return given({r.sequence, r.h});
      }},
-    {"lstm", 4, 2,
+    {"lstm", 4, 2, 1,
      [](const auto& in, const RecurrentOptions& o) {
          const auto r = lstm(in[0], in[1], in[2], in[3], in[4], in[5], o);
          return given({r.sequence, r.h, r.c});
      }},
-    {"gru", 3, 1,
+    {"gru", 3, 1, 2,
      [](const auto& in, const RecurrentOptions& o) {
+         const auto r = gru(in[0], in[1], in[2], in[3], in[4], o);
+         return given({r.sequence, r.h});
+     }},
+    {"gru", 3, 1, 1,
+     [](const auto& in, RecurrentOptions o) {
+         o.reset_after = false;
          const auto r = gru(in[0], in[1], in[2], in[3], in[4], o);
          return given({r.sequence, r.h});
      }},
@@ -67,9 +78,9 @@ std::vector<Variable<double>> parameters(const Layer& layer, std::size_t batch =
     std::mt19937 random(11);
     const std::size_t columns = layer.groups * units;
     std::vector<Variable<double>> in;
-    for (const Shape& shape :
-         {Shape{batch, steps, features}, Shape{features, columns}, Shape{units, columns},
-          layer.groups == 3 ? Shape{2, columns} : Shape{columns}, Shape{batch, units}, Shape{batch, units}}) {
+    for (const Shape& shape : {Shape{batch, steps, features}, Shape{features, columns}, Shape{units, columns},
+                               layer.bias_rows == 2 ? Shape{2, columns} : Shape{columns}, Shape{batch, units},
+                               Shape{batch, units}}) {
         in.push_back(parameter(draw(shape, random)));
     }
     return in;
@@ -282,6 +293,188 @@ TEST_CASE("recurrent operations name the operand, its axes and the shapes when o
     in[3] = parameter(zeros<double>({15}));
     CHECK(message_of([&] { layers[2].apply(in, {}); }) ==
           "gru: expected bias [2, 3 units=15] (rank 2), got [15] (rank 1).");
+    in = parameters(layers[2]);
+    CHECK(message_of([&] { layers[3].apply(in, {}); }) ==
+          "gru: expected bias [3 units=15] (rank 1), got [2, 15] (rank 2).");
+
+    const Mask mask({4, 3}, true);
+    CHECK(with(0, {3, 4, 2}, {.mask = &mask}) ==
+          "lstm: expected mask [batch=3, time=4] (rank 2), got [4, 3] (rank 2).");
+    const Mask flat({12}, true);
+    CHECK(with(0, {3, 4, 2}, {.mask = &flat, .caller = "GRU"}) ==
+          "GRU: expected mask [batch=3, time=4] (rank 2), got [12] (rank 1).");
+
     in = parameters(layers[0]);
     CHECK_THROWS_AS(simple_rnn(Variable<double>(), in[1], in[2]), ValueError);
+}
+
+namespace {
+
+/// Samples of every kind: with gaps, without any step, padded on either side, whole.
+Mask some_mask(std::size_t batch, std::size_t steps) {
+    Mask mask({batch, steps}, true);
+    for (std::size_t b = 0; b < batch; ++b) {
+        for (std::size_t t = 0; t < steps; ++t) {
+            const bool counts[] = {t % 3 != 1, false, t + 2 < steps, t >= 2, true};
+            mask(b, t) = counts[b % 5];
+        }
+    }
+    return mask;
+}
+
+/// Every gradient of the loss, of those that there are.
+std::vector<Tensor<double>> gradients_of(const Layer& layer, const std::vector<Variable<double>>& in,
+                                         const std::vector<Variable<double>>& results) {
+    return grad(loss_of(results), std::span<const Variable<double>>(in.data(), in.size() - 2 + layer.states));
+}
+
+double worst_difference(const Tensor<double>& a, const Tensor<double>& b) {
+    REQUIRE(a.shape() == b.shape());
+    double worst = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a.data()[i] - b.data()[i]));
+    return worst;
+}
+
+}  // namespace
+
+TEST_CASE("recurrent operations: a masked sample is the same sample without its masked steps") {
+    constexpr std::size_t batch = 5, steps = 7, units = 5;
+    const Mask mask = some_mask(batch, steps);
+    for (const Layer& layer : layers) {
+        const auto in = parameters(layer, batch, steps, 2, units);
+        const auto results = layer.apply(in, {.mask = &mask});
+        for (std::size_t b = 0; b < batch; ++b) {
+            const auto first = static_cast<std::ptrdiff_t>(b);
+            std::vector<Variable<double>> counted;
+            for (std::size_t t = 0; t < steps; ++t) {
+                const auto at = static_cast<std::ptrdiff_t>(t);
+                if (mask(b, t)) counted.push_back(slice(in[0], {Range{first, first + 1}, Range{at, at + 1}}));
+            }
+            auto alone = in;
+            alone[0] = counted.empty() ? constant(zeros<double>({1, 0, 2})) : concatenate(counted, 1);
+            alone[4] = slice(in[4], {Range{first, first + 1}});
+            alone[5] = slice(in[5], {Range{first, first + 1}});
+            const auto want = layer.apply(alone, {});
+            for (std::size_t k = 0; k < layer.states; ++k) {
+                for (std::size_t u = 0; u < units; ++u) {
+                    CHECK(results[1 + k].value()(b, u) ==
+                          doctest::Approx(want[1 + k].value()(0, u)).epsilon(1e-13));
+                }
+            }
+            std::size_t row = 0;
+            for (std::size_t t = 0; t < steps; ++t) {
+                row += mask(b, t);
+                for (std::size_t u = 0; u < units; ++u) {
+                    const double output = row == 0 ? 0 : want[0].value()(0, row - 1, u);
+                    CHECK(results[0].value()(b, t, u) == doctest::Approx(output).epsilon(1e-13));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: going backwards is going forwards over reversed steps") {
+    const Mask mask = some_mask(5, 6);
+    Mask reversed = mask;
+    for (std::size_t b = 0; b < 5; ++b) {
+        for (std::size_t t = 0; t < 6; ++t) reversed(b, t) = mask(b, 5 - t);
+    }
+    for (const Layer& layer : layers) {
+        for (const bool masked : {false, true}) {
+            const auto in = parameters(layer, 5, 6);
+            auto flipped = in;
+            flipped[0] = flip(in[0], {1});
+            const auto got = layer.apply(in, {.mask = masked ? &mask : nullptr, .go_backwards = true});
+            const auto want = layer.apply(flipped, {.mask = masked ? &reversed : nullptr});
+            for (std::size_t k = 0; k < got.size(); ++k) CHECK(got[k].value() == want[k].value());
+            CHECK(gradients_of(layer, in, got) == gradients_of(layer, in, want));
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: truncated gradients are those of chunks with detached states") {
+    constexpr std::size_t batch = 5, steps = 7;
+    const Mask mask = some_mask(batch, steps);
+    for (const Layer& layer : layers) {
+        for (const bool masked : {false, true}) {
+            for (const std::size_t k : {1, 2, 3, 7, 8}) {
+                const auto in = parameters(layer, batch, steps);
+                // Outputs of masked steps are zero: a chunk does not know the last output of the one before.
+                const auto got = layer.apply(
+                    in, {.mask = masked ? &mask : nullptr, .zero_output_for_mask = true, .bptt_steps = k});
+
+                auto chunk = in;
+                std::vector<Variable<double>> sequences, want;
+                for (std::size_t first = 0; first < steps; first += k) {
+                    const std::size_t last = std::min(first + k, steps);
+                    Mask part({batch, last - first}, true);
+                    for (std::size_t b = 0; b < batch; ++b) {
+                        for (std::size_t t = first; masked && t < last; ++t) part(b, t - first) = mask(b, t);
+                    }
+                    chunk[0] = slice(in[0], {all, Range{static_cast<std::ptrdiff_t>(first),
+                                                        static_cast<std::ptrdiff_t>(last)}});
+                    want = layer.apply(chunk, {.mask = &part, .zero_output_for_mask = true});
+                    sequences.push_back(want[0]);
+                    for (std::size_t i = 0; i < layer.states; ++i) chunk[4 + i] = want[1 + i].detach();
+                }
+                want[0] = concatenate(sequences, 1);
+
+                for (std::size_t i = 0; i < got.size(); ++i) {
+                    CHECK(worst_difference(got[i].value(), want[i].value()) <= 1e-13);
+                }
+                const auto a = gradients_of(layer, in, got);
+                const auto b = gradients_of(layer, in, want);
+                INFO(layer.name, " truncated at ", k);
+                for (std::size_t i = 0; i < a.size(); ++i) CHECK(worst_difference(a[i], b[i]) <= 1e-12);
+            }
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: gates computed again give the same gradients, bit for bit") {
+    const Mask mask = some_mask(40, 33);
+    for (const Layer& layer : layers) {
+        for (const bool masked : {false, true}) {
+            const auto in = parameters(layer, 40, 33, 3, 17);
+            RecurrentOptions options{.mask = masked ? &mask : nullptr};
+            const auto stored = layer.apply(in, options);
+            options.recompute = true;
+            const auto recomputed = layer.apply(in, options);
+            for (std::size_t k = 0; k < stored.size(); ++k) CHECK(stored[k].value() == recomputed[k].value());
+            CHECK(gradients_of(layer, in, stored) == gradients_of(layer, in, recomputed));
+        }
+    }
+}
+
+TEST_CASE("recurrent operations: what a training step keeps, in numbers per unit, step and sample") {
+    {
+        memory_pool_release();
+        const Tensor<double> probe = zeros<double>({100});
+    }
+    if (memory_pool_cached_bytes() == 0) return;  // storage is not pooled in this build
+    // Such sizes that the pool's blocks are filled.
+    constexpr std::size_t batch = 16, steps = 63, units = 32;
+    const auto kept = [&](const Layer& layer, const RecurrentOptions& options) {
+        const auto in = parameters(layer, batch, steps, 2, units);
+        std::optional<std::vector<Variable<double>>> results = layer.apply(in, options);
+        memory_pool_release();
+        results.reset();
+        const double outputs = double(steps + layer.states) * batch * units;
+        return (double(memory_pool_cached_bytes()) / sizeof(double) - outputs) /
+               double(batch * steps * units);
+    };
+    const auto stored = [&](const Layer& layer) { return kept(layer, {}); };
+    const auto recomputed = [&](const Layer& layer) { return kept(layer, {.recompute = true}); };
+    CHECK(stored(layers[0]) == doctest::Approx(1).epsilon(0.1));
+    CHECK(stored(layers[1]) == doctest::Approx(6).epsilon(0.1));
+    CHECK(stored(layers[2]) == doctest::Approx(5).epsilon(0.1));
+    CHECK(recomputed(layers[0]) == doctest::Approx(1).epsilon(0.1));
+    CHECK(recomputed(layers[1]) == doctest::Approx(2).epsilon(0.1));
+    CHECK(recomputed(layers[2]) == doctest::Approx(1).epsilon(0.1));
+
+    Mask half({batch, steps}, true);
+    for (std::size_t b = 0; b < batch; b += 2) {
+        for (std::size_t t = 0; t < steps; ++t) half(b, t) = false;
+    }
+    CHECK(kept(layers[1], {.mask = &half}) == doctest::Approx(3).epsilon(0.15));
 }

@@ -1,0 +1,204 @@
+#pragma once
+
+// The time loop of gru with the reset gate before the recurrent product; included by one instruction set's
+// translation unit only.
+
+#include <cstddef>
+
+#include "seqgrad/core/kernels/lanes.hpp"
+#include "seqgrad/core/kernels/math.hpp"
+#include "seqgrad/core/kernels/recurrent_steps.hpp"
+#include "seqgrad/core/kernels/step.hpp"
+#include "seqgrad/core/kernels/tile.hpp"
+
+namespace seqgrad::kernels {
+
+/// z, r = sigmoid(x W + h W + b), g = tanh(x W + b + (r h) W), h = z h + (1 - z) g: Cho et al. 2014 as
+/// published, which is Keras's reset_after=False.
+///
+/// The candidate's product needs r h of all units, so that every step has two products: that of z and r, side
+/// by side, then the candidate's. The packed weights hold one after the other.
+template <class B>
+struct ResetBeforeSteps {
+    using T = typename B::value_type;
+
+    static constexpr std::size_t width = B::size;
+    static constexpr std::size_t rows = tile_rows<B>;
+    static constexpr std::size_t groups = 4;
+
+    static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
+    static std::size_t registers(std::size_t units) { return (units + width - 1) / width; }
+
+    /// Elements of the packed weights of so many gates.
+    static std::size_t packed_gates(std::size_t units, std::size_t gates) {
+        return registers(units) * width * gates * units;
+    }
+    static std::size_t packed_size(std::size_t units) { return packed_gates(units, 3); }
+
+    static void pack_forward(std::size_t units, const T* kernel, T* packed) {
+        pack(
+            units, units, 2,
+            [=](std::size_t k, std::size_t g, std::size_t u) { return kernel[(k * 3 + g) * units + u]; },
+            packed);
+        pack(
+            units, units, 1,
+            [=](std::size_t k, std::size_t, std::size_t u) { return kernel[(k * 3 + 2) * units + u]; },
+            packed + packed_gates(units, 2));
+    }
+
+    static void pack_backward(std::size_t units, const T* kernel, T* packed) {
+        pack(
+            units, 2 * units, 1,
+            [=](std::size_t k, std::size_t, std::size_t u) { return kernel[u * 3 * units + k]; }, packed);
+        pack(
+            units, units, 1,
+            [=](std::size_t k, std::size_t, std::size_t u) { return kernel[(u * 3 + 2) * units + k]; },
+            packed + packed_gates(units, 2));
+    }
+
+    static void forward(const ForwardSteps<T>& s) {
+        const std::size_t units = s.units, columns = groups * units;
+        T* gates = s.gates;
+        std::size_t before = 0;  // row of the states before the step
+        std::size_t after = s.batch;
+        for (std::size_t t = 0; t < s.steps; ++t) {
+            const std::size_t batch = samples(s, t);
+            const T* h0 = s.h + before * units;
+            T* h1 = s.h + after * units;
+            product(units, batch, 2, units, h0, units, s.packed,
+                    [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+                        T* row = gates + b * columns + u;
+                        const auto sum = [&](std::size_t g) {
+                            return B::load_aligned(tile + (g - 1) * width) + lanes.load(row + g * units) +
+                                   lanes.load(s.bias + g * units + u);
+                        };
+                        const B z = math::sigmoid(sum(1));
+                        const B r = math::sigmoid(sum(2));
+                        lanes.store(row, r * lanes.load(h0 + b * units + u));
+                        lanes.store(row + units, z);
+                        lanes.store(row + 2 * units, r);
+                    });
+            product(units, batch, 1, units, gates, columns, s.packed + packed_gates(units, 2),
+                    [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+                        T* row = gates + b * columns + u;
+                        const B g = math::tanh(B::load_aligned(tile) + lanes.load(row + 3 * units) +
+                                               lanes.load(s.bias + 3 * units + u));
+                        const B h =
+                            xsimd::fma(lanes.load(row + units), lanes.load(h0 + b * units + u) - g, g);
+                        lanes.store(row + 3 * units, g);
+                        lanes.store(h1 + b * units + u, h);
+                        if (s.sequence) lanes.store(s.sequence + b * s.sequence_stride + t * units + u, h);
+                    });
+            gates += batch * columns;
+            before = after;
+            after += batch;
+        }
+    }
+
+    static void backward(const BackwardSteps<T>& s) {
+        if (s.steps == 0) return;
+        Step step = end_of(s);
+        for (std::size_t t = s.steps; t-- > 0;) {
+            step = step_before(s, step, t);
+            // Samples whose last step this is have their gradient in dh already.
+            from_later(s, step.later, step.row + step.batch);
+            backward_step(s, step);
+        }
+        from_later(s, samples(s, 0), 0);
+    }
+
+  private:
+    /// [block of units][k < depth][register of the block][gate][unit of the register], zeros after the last
+    /// unit.
+    template <class Element>
+    static void pack(std::size_t units, std::size_t depth, std::size_t gates, const Element& element,
+                     T* packed) {
+        const std::size_t block = tile_vectors / gates * width;
+        for (std::size_t first = 0; first < units; first += block) {
+            const std::size_t count = min(block, registers(units - first) * width);
+            for (std::size_t k = 0; k < depth; ++k) {
+                for (std::size_t v = 0; v < count; v += width) {
+                    for (std::size_t g = 0; g < gates; ++g) {
+                        for (std::size_t u = first + v; u < first + v + width; ++u) {
+                            *packed++ = u < units ? element(k, g, u) : T(0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// a [batch, depth] times packed weights: f(lanes, row, unit, tile) for every register of units, with the
+    /// gates' results at `tile`.
+    template <class F>
+    static void product(std::size_t units, std::size_t batch, std::size_t gates, std::size_t depth,
+                        const T* a, std::size_t lda, const T* packed, const F& f) {
+        const std::size_t block = tile_vectors / gates;
+        alignas(64) T tile[rows * tile_vectors * width];
+        for (std::size_t first = 0; first < units; first += block * width) {
+            const std::size_t vectors = min(block, registers(units - first));
+            for (std::size_t b = 0; b < batch; b += rows) {
+                const std::size_t count = min(rows, batch - b);
+                multiply<B>(count, vectors * gates, depth, a + b * lda, lda, packed, tile);
+                for (std::size_t v = 0; v < vectors; ++v) {
+                    const std::size_t u = first + v * width;
+                    for (std::size_t m = 0; m < count; ++m) {
+                        f(Lanes<B>(units - u), b + m, u, tile + (m * vectors + v) * gates * width);
+                    }
+                }
+            }
+            packed += vectors * gates * width * depth;
+        }
+    }
+
+    /// Completes dh of the step before with what comes through z and r of a step, given its first row.
+    static void from_later(const BackwardSteps<T>& s, std::size_t batch, std::size_t row) {
+        const std::size_t units = s.units, columns = groups * units;
+        product(units, batch, 1, 2 * units, s.gates + row * columns + units, columns, s.packed,
+                [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+                    T* dh = s.dh + b * units + u;
+                    const bool cut = s.cut && s.cut[row + b];
+                    lanes.store(dh, cut ? B(T(0)) : lanes.load(dh) + B::load_aligned(tile));
+                });
+    }
+
+    /// The gates' gradients, and in dh the part for the step before that z and r have no share in.
+    static void backward_step(const BackwardSteps<T>& s, const Step& step) {
+        const std::size_t units = s.units, columns = groups * units;
+        const B one(T(1));
+        T* gates = s.gates + step.row * columns;
+        const T* h0 = s.h + step.before * units;
+        for (std::size_t b = 0; b < step.batch; ++b) {
+            for (std::size_t u = 0; u < units; u += width) {
+                const Lanes<B> lanes(units - u);
+                T* row = gates + b * columns + u;
+                B dh = lanes.load(s.dh + b * units + u);
+                if (s.d_sequence) dh += lanes.load(output_gradient(s, step, b) + u);
+                const B z = lanes.load(row + units);
+                const B g = lanes.load(row + 3 * units);
+                const B dz = dh * (lanes.load(h0 + b * units + u) - g) * z * (one - z);
+                const B dg = dh * (one - z) * xsimd::fnma(g, g, one);
+                lanes.store(row + units, dz);
+                lanes.store(row + 3 * units, dg);
+                lanes.store(s.dh + b * units + u, dh * z);
+                add(lanes, s.d_bias + units + u, dz);
+                add(lanes, s.d_bias + 3 * units + u, dg);
+            }
+        }
+        product(units, step.batch, 1, units, gates + 3 * units, columns, s.packed + packed_gates(units, 2),
+                [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+                    const B d_reset = B::load_aligned(tile);
+                    T* row = gates + b * columns + u;
+                    T* dh = s.dh + b * units + u;
+                    const B r = lanes.load(row + 2 * units);
+                    const B dr = d_reset * lanes.load(h0 + b * units + u) * r * (one - r);
+                    lanes.store(row + 2 * units, dr);
+                    lanes.store(dh, xsimd::fma(d_reset, r, lanes.load(dh)));
+                    add(lanes, s.d_bias + 2 * units + u, dr);
+                });
+    }
+
+    static void add(Lanes<B> lanes, T* sum, B term) { lanes.store(sum, lanes.load(sum) + term); }
+};
+
+}  // namespace seqgrad::kernels
