@@ -77,6 +77,15 @@ class Value final : public Counted {
     std::uint32_t version = 0;
 };
 
+/// A mask that several Variables share.
+class SharedMask final : public Counted {
+  public:
+    explicit SharedMask(Mask m) : mask(std::move(m)) {}
+    static void destroy(SharedMask* shared) noexcept { delete shared; }
+
+    const Mask mask;
+};
+
 /// A place in the graph that gradients arrive at: a parameter, or the result of a recorded operation
 /// (op.hpp).
 template <class T>

@@ -126,7 +126,32 @@ void Variable<T>::retain_grad() {
 
 template <class T>
 Variable<T> Variable<T>::detach() const {
-    return Variable(value_ref(), {});
+    Variable detached(value_ref(), {});
+    detached.mask_ = mask_;
+    return detached;
+}
+
+template <class T>
+Variable<T> Variable<T>::with_shared_mask(const char* function, detail::Ref<detail::SharedMask> mask) const {
+    const Shape& sizes = mask->mask.shape();
+    if (sizes.size() > rank() || !std::equal(sizes.begin(), sizes.end(), shape().begin())) {
+        throw ShapeError(fmt::format("{}: a mask of shape {} does not fit a value of shape {}", function,
+                                     to_string(sizes), to_string(shape())));
+    }
+    Variable masked = without_mask();
+    masked.mask_ = std::move(mask);
+    return masked;
+}
+
+template <class T>
+Variable<T> Variable<T>::with_mask(Mask mask) const {
+    return with_shared_mask("with_mask",
+                            detail::Ref<detail::SharedMask>(new detail::SharedMask(std::move(mask))));
+}
+
+template <class T>
+Variable<T> Variable<T>::with_mask_of(const Variable& other) const {
+    return other.mask_ ? with_shared_mask("with_mask_of", other.mask_) : without_mask();
 }
 
 template <class T>

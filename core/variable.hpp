@@ -55,8 +55,21 @@ class Variable {
     /// Makes `backward` keep the gradient of the result of an operation too.
     void retain_grad();
 
-    /// A constant that shares this value and has no history.
+    /// A constant that shares this value and mask and has no history.
     Variable detach() const;
+
+    /// Which parts of the value count, or null where all do. A mask belongs to the handle, and goes with its
+    /// copies: layers read it and give it to their outputs, losses leave out what does not count. Operations
+    /// ignore it, and their results have none.
+    const Mask* mask() const noexcept { return mask_ ? &mask_->mask : nullptr; }
+    /// The same value and history with this mask, whose axes are the first ones of the value: [B, T] beside
+    /// [B, T, D]. Throws ShapeError where it does not fit.
+    Variable with_mask(Mask mask) const;
+    /// The same value and history with the mask of `other`, or without one where `other` has none. Throws
+    /// ShapeError where it does not fit.
+    Variable with_mask_of(const Variable& other) const;
+    /// The same value and history without a mask.
+    Variable without_mask() const { return Variable(value_, node_); }
 
     /// Replaces a leaf's value. Throws ShapeError unless the shape is the same, ValueError for the result of
     /// an operation. A graph that saved the old value can no longer run backward: that throws ValueError.
@@ -75,9 +88,11 @@ class Variable {
 
   private:
     detail::Node<T>& parameter_node(const char* function) const;
+    Variable with_shared_mask(const char* function, detail::Ref<detail::SharedMask> mask) const;
 
     detail::ValueRef<T> value_;
     detail::NodeRef<T> node_;
+    detail::Ref<detail::SharedMask> mask_;
 };
 
 /// A leaf that no gradient is computed for.

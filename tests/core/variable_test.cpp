@@ -269,3 +269,27 @@ TEST_CASE("anomaly mode names the first operation that is not finite") {
                          ValueError);
     CHECK_FALSE(tiny.has_grad());
 }
+
+TEST_CASE("a mask goes with the handle") {
+    const Variable<double> x = parameter(ones<double>({2, 3, 4}));
+    CHECK(x.mask() == nullptr);
+    const Variable<double> masked =
+        x.with_mask(tensor<bool>({2, 3}, {true, true, false, true, false, false}));
+    CHECK(x.mask() == nullptr);
+    REQUIRE(masked.mask() != nullptr);
+    CHECK(masked.same_as(x));
+    CHECK(masked.requires_grad());
+    CHECK_FALSE((*masked.mask())(1, 1));
+    const Variable<double> copy = masked;
+    CHECK(copy.mask() == masked.mask());
+    CHECK(masked.detach().mask() == masked.mask());
+    CHECK((masked * 1.0).mask() == nullptr);
+    CHECK(masked.without_mask().mask() == nullptr);
+    const Variable<double> other = constant(zeros<double>({2, 3}));
+    CHECK(other.with_mask_of(masked).mask() == masked.mask());
+    CHECK(other.with_mask_of(masked).with_mask_of(x).mask() == nullptr);
+    CHECK_THROWS_WITH_AS(x.with_mask(ones<bool>({2, 4})),
+                         "with_mask: a mask of shape [2, 4] does not fit a value of shape [2, 3, 4]",
+                         ShapeError);
+    CHECK_THROWS_AS(constant(ones<double>({2})).with_mask_of(masked), ShapeError);
+}
