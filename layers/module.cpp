@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
 
 namespace seqgrad {
 
@@ -38,9 +39,10 @@ void Members<T>::check_name(std::string_view name) const {
 }
 
 template <class T>
-void Members<T>::parameter(std::string_view name, Variable<T>& variable) {
+void Members<T>::parameter(std::string_view name, Variable<T>& variable, const Regularizer& regularizer,
+                           const Constraint& constraint) {
     check_name(name);
-    parameters_.push_back({std::string(name), &variable});
+    parameters_.push_back({std::string(name), &variable, regularizer, constraint});
 }
 
 template <class T>
@@ -49,27 +51,43 @@ void Members<T>::child(std::string_view name, Module<T>& module) {
     children_.push_back({std::string(name), &module});
 }
 
+template <class T>
+void Members<T>::child(std::string_view name, std::size_t index, Module<T>& module) {
+    if (index == 0) check_name(name);
+    children_.push_back({fmt::format("{}.{}", name, index), &module});
+}
+
+template <class T>
+void Members<T>::transparent_child(Module<T>& module) {
+    children_.push_back({"", &module});
+}
+
 /// A walk over a module and all inside it, each module and each parameter once, parents first.
 template <class T>
 struct Module<T>::Walk {
     using Visit = std::function<void(const std::string& path, Module& module, const Members<T>& members)>;
 
-    void operator()(const std::string& path, Module& module) {
+    void operator()(const std::string& path, Module& module, bool is_transparent = false) {
         if (std::ranges::find(open, &module) != open.end()) {
             throw ValueError(
                 fmt::format("{}: the module at \"{}\" contains itself", module.description(), path));
         }
         if (std::ranges::find(done, &module) != done.end()) return;
         const Members<T> members = module.collect();
+        transparent = is_transparent;
         visit(path, module, members);
         open.push_back(&module);
-        for (const auto& child : members.children_)
-            (*this)(path.empty() ? child.name : path + "." + child.name, *child.module);
+        for (const auto& child : members.children_) {
+            const bool joined = !path.empty() && !child.name.empty();
+            (*this)(joined ? path + "." + child.name : path + child.name, *child.module, child.name.empty());
+        }
         open.pop_back();
         done.push_back(&module);
     }
 
     Visit visit;
+    /// Whether the module being visited is one whose members appear as its parent's.
+    bool transparent = false;
     std::vector<const Module*> open = {};
     std::vector<const Module*> done = {};
 };
@@ -86,9 +104,27 @@ Members<T> Module<T>::collect() const {
 template <class T>
 Variable<T> Module<T>::operator()(const Variable<T>& x) {
     build(any_batch(x.shape()));
-    Variable<T> y = call(x);
+    Variable<T> y = finish(x, call(x));
     output_shape_ = any_batch(y.shape());
     return y;
+}
+
+template <class T>
+std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& inputs) {
+    if (inputs.empty()) throw ValueError(fmt::format("{}: called without an input", description()));
+    build(any_batch(inputs[0].shape()));
+    std::vector<Variable<T>> outputs = call_several(inputs);
+    for (Variable<T>& y : outputs) y = finish(inputs[0], std::move(y));
+    if (!outputs.empty()) output_shape_ = any_batch(outputs[0].shape());
+    return outputs;
+}
+
+/// An output with its mask. A module that hands its input through hands the mask on only where it may.
+template <class T>
+Variable<T> Module<T>::finish(const Variable<T>& x, Variable<T> y) const {
+    if (x.mask() == nullptr) return y;
+    if (!supports_masking()) return y.mask() == x.mask() && y.same_as(x) ? y.without_mask() : y;
+    return y.mask() == nullptr ? y.with_mask_of(x) : y;
 }
 
 template <class T>
@@ -115,18 +151,53 @@ Variable<T> Module<T>::call(const Variable<T>&) {
 }
 
 template <class T>
-std::vector<NamedParameter<T>> Module<T>::parameters() const {
-    std::vector<NamedParameter<T>> found;
+std::vector<Variable<T>> Module<T>::call_several(const std::vector<Variable<T>>& inputs) {
+    if (inputs.size() != 1)
+        throw ValueError(fmt::format("{}: takes one input, got {}", description(), inputs.size()));
+    return {call(inputs[0])};
+}
+
+/// Calls visit(path, parameter) for every parameter that is built, once for each.
+template <class T>
+template <class Visit>
+void Module<T>::each_parameter(Visit visit) const {
+    std::vector<Variable<T>> seen;
     Walk walk{[&](const std::string& path, Module&, const Members<T>& members) {
         for (const auto& p : members.parameters_) {
-            const bool known = !*p.variable || std::ranges::any_of(found, [&](const auto& f) {
-                return f.variable.same_as(*p.variable);
-            });
-            if (!known) found.push_back({path.empty() ? p.name : path + "." + p.name, *p.variable});
+            const auto same = [&](const Variable<T>& other) { return other.same_as(*p.variable); };
+            if (!*p.variable || std::ranges::any_of(seen, same)) continue;
+            seen.push_back(*p.variable);
+            visit(path.empty() ? p.name : path + "." + p.name, p);
         }
     }};
     walk("", const_cast<Module&>(*this));
+}
+
+template <class T>
+std::vector<NamedParameter<T>> Module<T>::parameters() const {
+    std::vector<NamedParameter<T>> found;
+    each_parameter([&](std::string name, const auto& p) { found.push_back({std::move(name), *p.variable}); });
     return found;
+}
+
+template <class T>
+Variable<T> Module<T>::regularization_loss() const {
+    Variable<T> total;
+    each_parameter([&](const std::string&, const auto& p) {
+        if (!p.regularizer) return;
+        const Variable<T> penalty = p.regularizer(*p.variable);
+        total = total ? total + penalty : penalty;
+    });
+    return total;
+}
+
+template <class T>
+void Module<T>::apply_constraints() {
+    std::vector<std::pair<Variable<T>, Tensor<T>>> changed;
+    each_parameter([&](const std::string&, const auto& p) {
+        if (p.constraint) changed.emplace_back(*p.variable, p.constraint(p.variable->value()));
+    });
+    for (auto& [variable, value] : changed) variable.assign(value);
 }
 
 template <class T>
@@ -139,6 +210,12 @@ std::size_t Module<T>::parameter_count() const {
 template <class T>
 void Module<T>::set_training(bool training) {
     Walk walk{[&](const std::string&, Module& module, const Members<T>&) { module.training_ = training; }};
+    walk("", *this);
+}
+
+template <class T>
+void Module<T>::reset_state() {
+    Walk walk{[](const std::string&, Module& module, const Members<T>&) { module.clear_state(); }};
     walk("", *this);
 }
 
@@ -169,10 +246,13 @@ std::string Module<T>::summary() const {
                    module.output_shape().empty() ? "?" : to_string(module.output_shape()),
                    module.built() ? with_separators(module.parameter_count()) : "? (not built)"};
     };
-    Walk walk{[&](const std::string& path, Module& module, const Members<T>& members) {
+    Walk walk{};
+    walk.visit = [&](const std::string& path, Module& module, const Members<T>& members) {
         // The module itself is the table's title, unless it is a single layer.
-        if (!path.empty() || members.children_.empty()) rows.push_back(row(path, module));
-    }};
+        const bool single =
+            std::ranges::all_of(members.children_, &std::string::empty, &Members<T>::Child::name);
+        if (!walk.transparent && (!path.empty() || single)) rows.push_back(row(path, module));
+    };
     walk("", const_cast<Module&>(*this));
 
     std::size_t layer = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -8,6 +9,8 @@
 
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
+#include "seqgrad/layers/constraints.hpp"
+#include "seqgrad/layers/regularizers.hpp"
 
 namespace seqgrad {
 
@@ -31,19 +34,27 @@ class Module;
 template <class T>
 class Members {
   public:
-    /// A parameter; one that is not built yet is an empty handle.
-    void parameter(std::string_view name, Variable<T>& variable);
+    /// A parameter; one that is not built yet is an empty handle. Training adds the regularizer's penalty to
+    /// the loss, and applies the constraint after every update.
+    void parameter(std::string_view name, Variable<T>& variable, const Regularizer& regularizer = {},
+                   const Constraint& constraint = {});
     /// A layer inside the module.
     void child(std::string_view name, Module<T>& module);
+    /// One layer of a list of them: its path is "name.index".
+    void child(std::string_view name, std::size_t index, Module<T>& module);
+    /// A layer whose members appear as the module's own, without a name between: a recurrent layer's cell.
+    void transparent_child(Module<T>& module);
 
   private:
     friend class Module<T>;
     struct Parameter {
         std::string name;
         Variable<T>* variable;
+        Regularizer regularizer;
+        Constraint constraint;
     };
     struct Child {
-        std::string name;
+        std::string name;  // "" for a transparent one
         Module<T>* module;
     };
 
@@ -91,8 +102,15 @@ class Module {
     virtual std::string type() const = 0;
 
     /// Computes the module's output. Builds it first where that was not done yet.
+    /// x's mask goes on to the output of a module that `supports_masking`.
     /// Throws ShapeError when x does not fit.
     Variable<T> operator()(const Variable<T>& x);
+    /// The same with several inputs, several outputs, or both. Throws ValueError for another number of inputs
+    /// than the module takes.
+    std::vector<Variable<T>> operator()(const std::vector<Variable<T>>& inputs);
+    std::vector<Variable<T>> operator()(std::initializer_list<Variable<T>> inputs) {
+        return (*this)(std::vector<Variable<T>>(inputs));
+    }
 
     /// Creates the parameters for inputs of this shape. Does nothing when the module is built already.
     /// Throws ShapeError when the shape does not fit.
@@ -105,9 +123,18 @@ class Module {
     /// The shape of the output with any batch size; empty before the module is built.
     const PartialShape& output_shape() const noexcept { return output_shape_; }
 
+    /// Whether an output without a mask of its own gets that of the input; without it the mask ends here.
+    virtual bool supports_masking() const { return false; }
+
     /// All parameters of the module and of the modules inside it, each once, in the order of definition.
     /// Throws ValueError when a module names two members alike, or contains itself.
     std::vector<NamedParameter<T>> parameters() const;
+    /// The sum of the parameters' penalties, a scalar to be added to the loss; an empty handle where no
+    /// parameter has a regularizer.
+    Variable<T> regularization_loss() const;
+    /// Makes every parameter fulfil its constraint, as is done after every update. Nothing changes when it
+    /// throws ShapeError.
+    void apply_constraints();
     /// Number of elements of all parameters.
     std::size_t parameter_count() const;
 
@@ -116,6 +143,9 @@ class Module {
     bool training() const noexcept { return training_; }
     /// Sets the mode of the module and of all inside it.
     void set_training(bool training);
+
+    /// Makes every stateful layer inside start its next call afresh.
+    void reset_state();
 
     /// A name of the user's for messages, paths and the summary; "" where none was given.
     const std::string& name() const noexcept { return name_; }
@@ -136,16 +166,23 @@ class Module {
     virtual void members(Members<T>& members);
     /// Creates the parameters; called once, before the first call.
     virtual void build_parameters(const PartialShape& input_shape);
-    /// Computes the output for one input. A model with several inputs leaves it out and offers functions of
-    /// its own.
+    /// Computes the output for one input.
     virtual Variable<T> call(const Variable<T>& x);
+    /// Computes the outputs for several inputs; by default takes one and gives what `call` does.
+    virtual std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs);
+
+    /// Forgets what the module itself keeps from one call to the next.
+    virtual void clear_state() {}
 
     /// For containers that know their layers' shapes without calling them.
     void set_output_shape(Module& module, PartialShape shape) { module.output_shape_ = std::move(shape); }
 
   private:
     Members<T> collect() const;
+    Variable<T> finish(const Variable<T>& x, Variable<T> y) const;
     struct Walk;
+    template <class Visit>
+    void each_parameter(Visit visit) const;
 
     std::string name_;
     PartialShape output_shape_;
