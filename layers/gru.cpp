@@ -1,57 +1,142 @@
 #include "seqgrad/layers/gru.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
-#include "seqgrad/layers/internal/composed.hpp"
-#include "seqgrad/layers/internal/recurrent_layer.hpp"
+#include "seqgrad/layers/internal/cell.hpp"
 
 namespace seqgrad {
 
+namespace {
+
+/// The new state z h + (1 - z) g, which is the output too.
 template <class T>
-GRU<T>::GRU(GRUConfig config) : Module<T>(config.name), config_(std::move(config)) {
-    if (config_.units == 0)
-        throw ValueError(fmt::format("{}: units must be at least 1", this->description()));
+RecurrentOutput<T> blend(const Variable<T>& z, const Variable<T>& h, const Variable<T>& g) {
+    const Variable<T> next = z * h + (1 - z) * g;
+    return {next, {next}};
+}
+
+}  // namespace
+
+template <class T>
+GRUCell<T>::GRUCell(GRUCellConfig config)
+    : RecurrentCell<T>(config.name),
+      config_(std::move(config)),
+      dropout_(config_.dropout, config_.recurrent_dropout, 3, config_.seed) {
+    detail::check_cell_config(this->description(), config_);
 }
 
 template <class T>
-PartialShape GRU<T>::compute_output_shape(const PartialShape& input_shape) const {
-    return detail::recurrent_output_shape<T>(*this, weights_, config_.units, config_.return_sequences,
-                                             input_shape);
+std::ptrdiff_t GRUCell<T>::input_size() const {
+    return detail::input_size_of(weights_);
 }
 
 template <class T>
-void GRU<T>::members(Members<T>& members) {
-    detail::name_weights(members, weights_, config_.use_bias);
+std::shared_ptr<RecurrentCell<T>> GRUCell<T>::clone() const {
+    return std::make_shared<GRUCell>(config_);
 }
 
 template <class T>
-void GRU<T>::build_parameters(const PartialShape& input_shape) {
-    compute_output_shape(input_shape);
-    weights_ =
-        detail::make_weights<T>(config_, static_cast<std::size_t>(input_shape[2]), 3, {2, 3 * config_.units});
+void GRUCell<T>::members(Members<T>& members) {
+    detail::name_weights(members, weights_, config_);
 }
 
 template <class T>
-Variable<T> GRU<T>::call(const Variable<T>& x) {
-    return run(x).output;
+void GRUCell<T>::build_parameters(const PartialShape& input_shape) {
+    const std::size_t U = config_.units;
+    weights_ = detail::make_weights<T>(this->description(), config_, input_shape, 3,
+                                       config_.reset_after ? Shape{2, 3 * U} : Shape{3 * U});
 }
 
 template <class T>
-RecurrentOutput<T> GRU<T>::run(const Variable<T>& x, const std::vector<Variable<T>>& initial_state) {
-    this->build(any_batch(x.shape()));
-    compute_output_shape(any_batch(x.shape()));
-    detail::check_initial_states<T>(*this, initial_state, 1, {x.shape()[0], config_.units});
-    const auto state = detail::state_or_empty(initial_state, 0);
-    if (config_.activation != Activation::tanh || config_.recurrent_activation != Activation::sigmoid) {
-        return detail::composed_gru(x, weights_, state, config_.activation, config_.recurrent_activation,
-                                    config_.return_sequences);
+Variable<T> GRUCell<T>::drop_input(const Variable<T>& x) {
+    return detail::drop_sequence(dropout_, x, this->training());
+}
+
+template <class T>
+RecurrentOutput<T> GRUCell<T>::step(const Variable<T>& x, const States& states) {
+    const bool rows = weights_.bias && config_.reset_after;
+    const Variable<T> input_bias = rows ? select(weights_.bias, 0, 0) : weights_.bias;
+    const Variable<T> recurrent_bias = rows ? select(weights_.bias, 0, 1) : Variable<T>();
+    const auto input =
+        detail::project(dropout_.on_input(x, this->training()), weights_.kernel, input_bias, 3);
+    const auto seen = dropout_.on_state(states[0], this->training());
+    const Variable<T>& seen_by_candidate = seen.back();
+    if (config_.reset_after) {
+        const auto recurrent = detail::project(seen, weights_.recurrent_kernel, recurrent_bias, 3);
+        const Variable<T> r = apply(config_.recurrent_activation, input[1] + recurrent[1]);
+        return blend(apply(config_.recurrent_activation, input[0] + recurrent[0]), states[0],
+                     apply(config_.activation, input[2] + r * recurrent[2]));
     }
-    const auto result = gru(x, weights_.kernel, weights_.recurrent_kernel, weights_.bias, state,
-                            {.return_sequences = config_.return_sequences, .caller = this->description()});
-    return {config_.return_sequences ? result.sequence : result.h, {result.h}};
+    const auto kernels = split(weights_.recurrent_kernel, 3, -1);
+    const Variable<T> z = apply(config_.recurrent_activation, input[0] + linear(seen.front(), kernels[0]));
+    const Variable<T> r =
+        apply(config_.recurrent_activation, input[1] + linear(seen[seen.size() == 1 ? 0 : 1], kernels[1]));
+    return blend(z, states[0],
+                 apply(config_.activation, input[2] + linear(r * seen_by_candidate, kernels[2])));
 }
 
+namespace {
+
+template <class T>
+std::shared_ptr<GRUCell<T>> make_cell(const GRUConfig& c) {
+    detail::check_cell_config(c.name.empty() ? "GRU" : fmt::format("GRU \"{}\"", c.name), c);
+    return std::make_shared<GRUCell<T>>(GRUCellConfig{.units = c.units,
+                                                      .activation = c.activation,
+                                                      .recurrent_activation = c.recurrent_activation,
+                                                      .use_bias = c.use_bias,
+                                                      .kernel_initializer = c.kernel_initializer,
+                                                      .recurrent_initializer = c.recurrent_initializer,
+                                                      .bias_initializer = c.bias_initializer,
+                                                      .kernel_regularizer = c.kernel_regularizer,
+                                                      .recurrent_regularizer = c.recurrent_regularizer,
+                                                      .bias_regularizer = c.bias_regularizer,
+                                                      .kernel_constraint = c.kernel_constraint,
+                                                      .recurrent_constraint = c.recurrent_constraint,
+                                                      .bias_constraint = c.bias_constraint,
+                                                      .dropout = c.dropout,
+                                                      .recurrent_dropout = c.recurrent_dropout,
+                                                      .reset_after = c.reset_after,
+                                                      .seed = c.seed});
+}
+
+}  // namespace
+
+template <class T>
+GRU<T>::GRU(GRUConfig config) : GRU(config, make_cell<T>(config)) {}
+
+template <class T>
+GRU<T>::GRU(GRUConfig config, std::shared_ptr<GRUCell<T>> cell)
+    : RNN<T>(cell, detail::rnn_config(config)), config_(std::move(config)), cell_(std::move(cell)) {}
+
+template <class T>
+std::unique_ptr<RNN<T>> GRU<T>::reversed() const {
+    GRUConfig config = config_;
+    config.go_backwards = !config.go_backwards;
+    return std::make_unique<GRU>(std::move(config));
+}
+
+template <class T>
+RecurrentOutput<T> GRU<T>::run_sequence(const Variable<T>& x, const States& initial_state) {
+    const RNNConfig& c = RNN<T>::config();
+    const bool standard =
+        config_.activation == Activation::tanh && config_.recurrent_activation == Activation::sigmoid;
+    if (!standard || !config_.reset_after || (this->training() && config_.recurrent_dropout > 0.0))
+        return RNN<T>::run_sequence(x, initial_state);
+    if (x.mask() || c.go_backwards || c.bptt_steps != 0) return RNN<T>::run_sequence(x, initial_state);
+    const std::string description = this->description();
+    const RecurrentOptions options{.return_sequences = c.return_sequences, .caller = description};
+    const RecurrentWeights<T>& w = cell_->weights();
+    const auto r = gru(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias,
+                       initial_state.empty() ? Variable<T>() : initial_state[0], options);
+    return {c.return_sequences ? r.sequence : this->last_output(x, r.h), {r.h}};
+}
+
+template class GRUCell<float>;
+template class GRUCell<double>;
 template class GRU<float>;
 template class GRU<double>;
 

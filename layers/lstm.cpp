@@ -4,61 +4,130 @@
 
 #include <fmt/format.h>
 
+#include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
-#include "seqgrad/layers/internal/composed.hpp"
-#include "seqgrad/layers/internal/recurrent_layer.hpp"
+#include "seqgrad/layers/internal/cell.hpp"
 
 namespace seqgrad {
 
 template <class T>
-LSTM<T>::LSTM(LSTMConfig config) : Module<T>(config.name), config_(std::move(config)) {
-    if (config_.units == 0)
-        throw ValueError(fmt::format("{}: units must be at least 1", this->description()));
+LSTMCell<T>::LSTMCell(LSTMCellConfig config)
+    : RecurrentCell<T>(config.name),
+      config_(std::move(config)),
+      dropout_(config_.dropout, config_.recurrent_dropout, 4, config_.seed) {
+    detail::check_cell_config(this->description(), config_);
 }
 
 template <class T>
-PartialShape LSTM<T>::compute_output_shape(const PartialShape& input_shape) const {
-    return detail::recurrent_output_shape<T>(*this, weights_, config_.units, config_.return_sequences,
-                                             input_shape);
+std::ptrdiff_t LSTMCell<T>::input_size() const {
+    return detail::input_size_of(weights_);
 }
 
 template <class T>
-void LSTM<T>::members(Members<T>& members) {
-    detail::name_weights(members, weights_, config_.use_bias);
+std::shared_ptr<RecurrentCell<T>> LSTMCell<T>::clone() const {
+    return std::make_shared<LSTMCell>(config_);
 }
 
 template <class T>
-void LSTM<T>::build_parameters(const PartialShape& input_shape) {
-    compute_output_shape(input_shape);
-    weights_ =
-        detail::make_weights<T>(config_, static_cast<std::size_t>(input_shape[2]), 4, {4 * config_.units});
+void LSTMCell<T>::members(Members<T>& members) {
+    detail::name_weights(members, weights_, config_);
+}
+
+template <class T>
+void LSTMCell<T>::build_parameters(const PartialShape& input_shape) {
+    const std::size_t U = config_.units;
+    auto weights = detail::make_weights<T>(this->description(), config_, input_shape, 4, {4 * U});
     if (config_.use_bias && config_.unit_forget_bias) {
-        const auto forget = weights_.bias.mutable_data().subspan(config_.units, config_.units);
-        std::ranges::fill(forget, T{1});
+        // Keras draws the blocks around the forget gate's one by one.
+        const auto draw = [&](std::size_t n) { return config_.bias_initializer.template make<T>({n}); };
+        const Tensor<T> i = draw(U), c_and_o = draw(2 * U);
+        const std::span<T> bias = weights.bias.mutable_data();
+        std::ranges::copy(elements(i), bias.begin());
+        std::ranges::fill(bias.subspan(U, U), T{1});
+        std::ranges::copy(elements(c_and_o), bias.begin() + static_cast<std::ptrdiff_t>(2 * U));
     }
+    weights_ = std::move(weights);
 }
 
 template <class T>
-Variable<T> LSTM<T>::call(const Variable<T>& x) {
-    return run(x).output;
+Variable<T> LSTMCell<T>::drop_input(const Variable<T>& x) {
+    return detail::drop_sequence(dropout_, x, this->training());
 }
 
 template <class T>
-RecurrentOutput<T> LSTM<T>::run(const Variable<T>& x, const std::vector<Variable<T>>& initial_state) {
-    this->build(any_batch(x.shape()));
-    compute_output_shape(any_batch(x.shape()));
-    detail::check_initial_states<T>(*this, initial_state, 2, {x.shape()[0], config_.units});
-    const auto h = detail::state_or_empty(initial_state, 0);
-    const auto c = detail::state_or_empty(initial_state, 1);
-    if (config_.activation != Activation::tanh || config_.recurrent_activation != Activation::sigmoid) {
-        return detail::composed_lstm(x, weights_, h, c, config_.activation, config_.recurrent_activation,
-                                     config_.return_sequences);
-    }
-    const auto result = lstm(x, weights_.kernel, weights_.recurrent_kernel, weights_.bias, h, c,
-                             {.return_sequences = config_.return_sequences, .caller = this->description()});
-    return {config_.return_sequences ? result.sequence : result.h, {result.h, result.c}};
+RecurrentOutput<T> LSTMCell<T>::step(const Variable<T>& x, const States& states) {
+    const auto sums = detail::gate_sums(dropout_.on_input(x, this->training()),
+                                        dropout_.on_state(states[0], this->training()), weights_, 4);
+    const Variable<T> i = apply(config_.recurrent_activation, sums[0]);
+    const Variable<T> f = apply(config_.recurrent_activation, sums[1]);
+    const Variable<T> candidate = apply(config_.activation, sums[2]);
+    const Variable<T> o = apply(config_.recurrent_activation, sums[3]);
+    const Variable<T> c = f * states[1] + i * candidate;
+    const Variable<T> h = o * apply(config_.activation, c);
+    return {h, {h, c}};
 }
 
+namespace {
+
+template <class T>
+std::shared_ptr<LSTMCell<T>> make_cell(const LSTMConfig& c) {
+    detail::check_cell_config(c.name.empty() ? "LSTM" : fmt::format("LSTM \"{}\"", c.name), c);
+    return std::make_shared<LSTMCell<T>>(LSTMCellConfig{.units = c.units,
+                                                        .activation = c.activation,
+                                                        .recurrent_activation = c.recurrent_activation,
+                                                        .use_bias = c.use_bias,
+                                                        .kernel_initializer = c.kernel_initializer,
+                                                        .recurrent_initializer = c.recurrent_initializer,
+                                                        .bias_initializer = c.bias_initializer,
+                                                        .unit_forget_bias = c.unit_forget_bias,
+                                                        .kernel_regularizer = c.kernel_regularizer,
+                                                        .recurrent_regularizer = c.recurrent_regularizer,
+                                                        .bias_regularizer = c.bias_regularizer,
+                                                        .kernel_constraint = c.kernel_constraint,
+                                                        .recurrent_constraint = c.recurrent_constraint,
+                                                        .bias_constraint = c.bias_constraint,
+                                                        .dropout = c.dropout,
+                                                        .recurrent_dropout = c.recurrent_dropout,
+                                                        .seed = c.seed});
+}
+
+}  // namespace
+
+template <class T>
+LSTM<T>::LSTM(LSTMConfig config) : LSTM(config, make_cell<T>(config)) {}
+
+template <class T>
+LSTM<T>::LSTM(LSTMConfig config, std::shared_ptr<LSTMCell<T>> cell)
+    : RNN<T>(cell, detail::rnn_config(config)), config_(std::move(config)), cell_(std::move(cell)) {}
+
+template <class T>
+std::unique_ptr<RNN<T>> LSTM<T>::reversed() const {
+    LSTMConfig config = config_;
+    config.go_backwards = !config.go_backwards;
+    return std::make_unique<LSTM>(std::move(config));
+}
+
+template <class T>
+RecurrentOutput<T> LSTM<T>::run_sequence(const Variable<T>& x, const States& initial_state) {
+    const RNNConfig& c = RNN<T>::config();
+    const bool standard =
+        config_.activation == Activation::tanh && config_.recurrent_activation == Activation::sigmoid;
+    if (!standard || (this->training() && config_.recurrent_dropout > 0.0))
+        return RNN<T>::run_sequence(x, initial_state);
+    if (x.mask() || c.go_backwards || c.bptt_steps != 0) return RNN<T>::run_sequence(x, initial_state);
+    const std::string description = this->description();
+    const RecurrentOptions options{.return_sequences = c.return_sequences, .caller = description};
+    const RecurrentWeights<T>& w = cell_->weights();
+    const auto start = [&](std::size_t i) {
+        return initial_state.empty() ? Variable<T>() : initial_state[i];
+    };
+    const auto r =
+        lstm(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias, start(0), start(1), options);
+    return {c.return_sequences ? r.sequence : this->last_output(x, r.h), {r.h, r.c}};
+}
+
+template class LSTMCell<float>;
+template class LSTMCell<double>;
 template class LSTM<float>;
 template class LSTM<double>;
 

@@ -26,20 +26,19 @@ Tensor<T> gradient_of(const Variable<T>& v) {
 
 template <class T>
 Comparison check_layer(const Json& fixture) {
-    const BuiltLayer<T> layer = build_layer<T>(fixture.at("layer"), fixture.at("config"));
+    const std::shared_ptr<Module<T>> layer = build_layer<T>(fixture.at("layer"), fixture.at("config"));
     const Json& calls = fixture.at("calls");
-    layer.module->build(any_batch(tensor_shape(calls.at(0).at("inputs").begin().value())));
-    assign_weights(*layer.module, fixture.at("weights"));
+    layer->build(any_batch(CallInputs<T>(calls.at(0).at("inputs")).all.at(0).shape()));
+    assign_weights(*layer, fixture.at("weights"));
     Comparison comparison;
     for (std::size_t c = 0; c < calls.size(); ++c) {
         const Json& call = calls[c];
         const std::string where = "call " + std::to_string(c) + " ";
         if (!call.at("arguments").empty())
             throw Unsupported("call argument " + call.at("arguments").begin().key());
-        for (NamedParameter<T>& p : layer.module->parameters()) p.variable.clear_grad();
+        for (NamedParameter<T>& p : layer->parameters()) p.variable.clear_grad();
         const CallInputs<T> inputs(call.at("inputs"));
-        const auto outputs = layer.call(inputs);
-        inputs.check_all_used();
+        const std::vector<Variable<T>> outputs = (*layer)(inputs.all);
         if (outputs.size() != call.at("outputs").size()) {
             comparison.fail(where + std::to_string(outputs.size()) + " outputs, expected " +
                             std::to_string(call.at("outputs").size()));
@@ -52,16 +51,16 @@ Comparison check_layer(const Json& fixture) {
             loss = loss + sum(outputs[k] * to_tensor<T>(call.at("cotangents")[k]));
         }
         backward(loss);
-        auto differentiated = inputs.variables();
-        for (const NamedParameter<T>& p : layer.module->parameters()) differentiated.push_back(p);
+        auto differentiated = inputs.differentiable;
+        for (const NamedParameter<T>& p : layer->parameters()) differentiated.push_back(p);
         const Json& gradients = call.at("gradients");
         if (gradients.size() != differentiated.size()) {
             comparison.fail(where + std::to_string(differentiated.size()) + " gradients, expected " +
                             std::to_string(gradients.size()));
         }
-        for (const auto& [name, variable] : differentiated) {
-            if (!gradients.contains(name)) throw FormatError("no gradient of " + name);
-            comparison.add(where + "gradient of " + name, gradient_of(variable), gradients.at(name),
+        for (const NamedParameter<T>& d : differentiated) {
+            if (!gradients.contains(d.name)) throw FormatError("no gradient of " + d.name);
+            comparison.add(where + "gradient of " + d.name, gradient_of(d.variable), gradients.at(d.name),
                            golden_tolerance<T>);
         }
     }

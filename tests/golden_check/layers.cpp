@@ -1,116 +1,151 @@
 #include "golden_check/layers.hpp"
 
-#include <algorithm>
+#include <type_traits>
+#include <utility>
 
+#include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/simple_rnn.hpp"
+#include "seqgrad/layers/stacked_rnn_cells.hpp"
 
 namespace seqgrad::test {
 
 template <class T>
 CallInputs<T>::CallInputs(const Json& inputs) {
-    for (const auto& [name, value] : inputs.items()) {
+    std::vector<std::string> names{"x", "query", "value", "key", "memory"};
+    for (std::size_t i = 0; i < inputs.size(); ++i) names.push_back("initial_state." + std::to_string(i));
+    std::size_t taken = 0;
+    for (const std::string& name : names) {
+        if (!inputs.contains(name)) continue;
+        ++taken;
+        const Json& value = inputs.at(name);
+        Variable<T> variable;
         if (value.at("dtype").template get<std::string>().starts_with("float")) {
-            variables_.push_back({name, parameter(to_tensor<T>(value))});
+            variable = parameter(to_tensor<T>(value));
+            differentiable.push_back({name, variable});
         } else {
-            others_.push_back(name);
+            variable = constant(to_tensor<T>(value));
         }
-    }
-}
-
-template <class T>
-const Variable<T>& CallInputs<T>::variable(const std::string& name) const {
-    const auto found = std::ranges::find(variables_, name, &NamedParameter<T>::name);
-    if (found == variables_.end()) throw Unsupported("no input " + name + " of real numbers");
-    used_.push_back(name);
-    return found->variable;
-}
-
-template <class T>
-std::vector<Variable<T>> CallInputs<T>::initial_states() const {
-    std::vector<Variable<T>> states;
-    for (const auto& [name, value] : variables_) {
-        if (name == "initial_state." + std::to_string(states.size())) {
-            states.push_back(value);
-            used_.push_back(name);
+        const std::string mask = name == "x" ? "mask" : name + "_mask";
+        if (inputs.contains(mask)) {
+            ++taken;
+            const Tensor<T> counts = to_tensor<T>(inputs.at(mask));
+            variable = variable.with_mask(cast<bool>(counts));
         }
+        all.push_back(variable);
     }
-    return states;
-}
-
-template <class T>
-void CallInputs<T>::check_all_used() const {
-    const auto check = [&](const std::string& name) {
-        if (std::ranges::find(used_, name) == used_.end()) throw Unsupported("input " + name);
-    };
-    for (const auto& [name, value] : variables_) check(name);
-    for (const std::string& name : others_) check(name);
+    if (taken != inputs.size()) throw Unsupported("an input among " + inputs.dump());
 }
 
 namespace {
 
 template <class T>
-BuiltLayer<T> called_with_x(std::shared_ptr<Module<T>> module) {
-    return {module, [module](const CallInputs<T>& inputs) {
-                return std::vector<Variable<T>>{(*module)(inputs.variable("x"))};
-            }};
-}
-
-template <class T>
-BuiltLayer<T> build_dense(Config& config) {
+std::shared_ptr<Module<T>> build_dense(Config& config) {
     DenseConfig c;
     config.read("units", c.units);
     config.read("activation", c.activation);
     config.read("use_bias", c.use_bias);
     config.finish();
-    return called_with_x<T>(std::make_shared<Dense<T>>(c));
+    return std::make_shared<Dense<T>>(c);
 }
 
 template <class T>
-BuiltLayer<T> build_layer_normalization(Config& config) {
+std::shared_ptr<Module<T>> build_layer_normalization(Config& config) {
     LayerNormalizationConfig c;
     config.read("epsilon", c.epsilon);
     config.read("center", c.center);
     config.read("scale", c.scale);
     config.finish();
-    return called_with_x<T>(std::make_shared<LayerNormalization<T>>(c));
+    return std::make_shared<LayerNormalization<T>>(c);
 }
 
-template <class T, class Layer>
-BuiltLayer<T> build_recurrent(Config& config) {
-    typename Layer::Config c;
-    bool return_state = false;
+template <class CellConfig>
+CellConfig read_cell(Config& config) {
+    CellConfig c;
     config.read("units", c.units);
     config.read("activation", c.activation);
     if constexpr (requires { c.recurrent_activation; })
         config.read("recurrent_activation", c.recurrent_activation);
+    if constexpr (requires { c.reset_after; }) config.read("reset_after", c.reset_after);
     config.read("use_bias", c.use_bias);
+    return c;
+}
+
+template <class RecurrentConfig>
+void read_sequence(Config& config, RecurrentConfig& c) {
     config.read("return_sequences", c.return_sequences);
-    config.read("return_state", return_state);
+    config.read("return_state", c.return_state);
+    config.read("go_backwards", c.go_backwards);
+    config.read("stateful", c.stateful);
+    config.read("unroll", c.unroll);
+    config.read("zero_output_for_mask", c.zero_output_for_mask);
     config.finish();
-    const auto layer = std::make_shared<Layer>(c);
-    return {layer, [layer, return_state](const CallInputs<T>& inputs) {
-                const RecurrentOutput<T> out = layer->run(inputs.variable("x"), inputs.initial_states());
-                std::vector<Variable<T>> outputs{out.output};
-                if (return_state) outputs.insert(outputs.end(), out.states.begin(), out.states.end());
-                return outputs;
-            }};
+}
+
+template <class T, class Layer>
+std::shared_ptr<RNN<T>> build_recurrent(Config& config) {
+    auto c = read_cell<typename Layer::Config>(config);
+    read_sequence(config, c);
+    return std::make_shared<Layer>(c);
+}
+
+template <class T>
+std::shared_ptr<RecurrentCell<T>> build_cell(const std::string& kind, const Json& json) {
+    Config config(json);
+    const auto build = [&]<class Cell>(std::type_identity<Cell>) {
+        const auto c = read_cell<typename Cell::Config>(config);
+        config.finish();
+        return std::make_shared<Cell>(c);
+    };
+    if (kind == "SimpleRNNCell") return build(std::type_identity<SimpleRNNCell<T>>());
+    if (kind == "LSTMCell") return build(std::type_identity<LSTMCell<T>>());
+    if (kind == "GRUCell") return build(std::type_identity<GRUCell<T>>());
+    throw Unsupported("cell " + kind);
+}
+
+template <class T>
+std::shared_ptr<RNN<T>> build_rnn(const std::string& kind, const Json& json) {
+    Config config(json);
+    if (kind == "SimpleRNN") return build_recurrent<T, SimpleRNN<T>>(config);
+    if (kind == "LSTM") return build_recurrent<T, LSTM<T>>(config);
+    if (kind == "GRU") return build_recurrent<T, GRU<T>>(config);
+    if (kind == "RNN") {
+        Json cells;
+        RNNConfig c;
+        config.read("cells", cells);
+        read_sequence(config, c);
+        std::vector<std::shared_ptr<RecurrentCell<T>>> built;
+        for (const Json& cell : cells) built.push_back(build_cell<T>(cell.at("layer"), cell.at("config")));
+        return std::make_shared<RNN<T>>(std::make_shared<StackedRNNCells<T>>(std::move(built)), c);
+    }
+    throw Unsupported("layer " + kind);
+}
+
+template <class T>
+std::shared_ptr<Module<T>> build_bidirectional(Config& config, const Json& json) {
+    BidirectionalConfig c;
+    Json layer;
+    config.read("layer", layer);
+    std::string mode = json.contains("merge_mode") ? "None" : "concat";
+    config.read("merge_mode", mode);
+    c.merge_mode = merge_mode(mode);
+    config.finish();
+    return std::make_shared<Bidirectional<T>>(build_rnn<T>(layer.at("layer"), layer.at("config")), nullptr,
+                                              c);
 }
 
 }  // namespace
 
 template <class T>
-BuiltLayer<T> build_layer(const std::string& kind, const Json& json) {
+std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& json) {
     Config config(json);
     if (kind == "Dense") return build_dense<T>(config);
     if (kind == "LayerNormalization") return build_layer_normalization<T>(config);
-    if (kind == "SimpleRNN") return build_recurrent<T, SimpleRNN<T>>(config);
-    if (kind == "LSTM") return build_recurrent<T, LSTM<T>>(config);
-    if (kind == "GRU") return build_recurrent<T, GRU<T>>(config);
-    throw Unsupported("layer " + kind);
+    if (kind == "Bidirectional") return build_bidirectional<T>(config, json);
+    return build_rnn<T>(kind, json);
 }
 
 template <class T>
@@ -122,16 +157,17 @@ void assign_weights(const Module<T>& module, const Json& weights, const std::str
         throw FormatError(module.description() + " has " + std::to_string(parameters.size()) +
                           " weights, the fixture " + std::to_string(given));
     }
-    for (const auto& [name, variable] : parameters) {
-        if (!weights.contains(prefix + name)) throw FormatError("the fixture has no weight " + prefix + name);
-        Variable<T>(variable).assign(to_tensor<T>(weights.at(prefix + name)));
+    for (const auto& p : parameters) {
+        const std::string name = prefix + p.name;
+        if (!weights.contains(name)) throw FormatError("the fixture has no weight " + name);
+        Variable<T>(p.variable).assign(to_tensor<T>(weights.at(name)));
     }
 }
 
-template class CallInputs<float>;
-template class CallInputs<double>;
-template BuiltLayer<float> build_layer(const std::string&, const Json&);
-template BuiltLayer<double> build_layer(const std::string&, const Json&);
+template struct CallInputs<float>;
+template struct CallInputs<double>;
+template std::shared_ptr<Module<float>> build_layer(const std::string&, const Json&);
+template std::shared_ptr<Module<double>> build_layer(const std::string&, const Json&);
 template void assign_weights(const Module<float>&, const Json&, const std::string&);
 template void assign_weights(const Module<double>&, const Json&, const std::string&);
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,37 +11,22 @@
 
 namespace seqgrad::test {
 
-/// The inputs of one call by their names in the fixture; those of real numbers are Variables that require
-/// gradients.
+/// The inputs of one call, in the order in which layers take them, with their masks; those of real numbers
+/// are Variables that require gradients, ids are constants.
 template <class T>
-class CallInputs {
-  public:
+struct CallInputs {
+    /// Throws Unsupported for an input that no layer takes.
     explicit CallInputs(const Json& inputs);
 
-    /// Throws Unsupported when there is no such input of real numbers.
-    const Variable<T>& variable(const std::string& name) const;
-    /// The inputs "initial_state.0", "initial_state.1", ...
-    std::vector<Variable<T>> initial_states() const;
-    const std::vector<NamedParameter<T>>& variables() const { return variables_; }
-    /// Throws Unsupported for an input that no call of `variable` or `initial_states` asked for.
-    void check_all_used() const;
-
-  private:
-    std::vector<NamedParameter<T>> variables_;
-    std::vector<std::string> others_;
-    mutable std::vector<std::string> used_;
+    std::vector<Variable<T>> all;
+    /// Those of real numbers by their names in the fixture.
+    std::vector<NamedParameter<T>> differentiable;
 };
 
-/// A layer built from a fixture's config, and how it is called.
+/// A layer built from a fixture's config. Throws Unsupported for a layer or an argument that the library does
+/// not have.
 template <class T>
-struct BuiltLayer {
-    std::shared_ptr<Module<T>> module;
-    std::function<std::vector<Variable<T>>(const CallInputs<T>&)> call;
-};
-
-/// Throws Unsupported for a layer or an argument that the library does not have.
-template <class T>
-BuiltLayer<T> build_layer(const std::string& kind, const Json& config);
+std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& config);
 
 /// Gives a built module the fixture's weights, which must be exactly its parameters. `prefix` precedes the
 /// parameters' names in the fixture.

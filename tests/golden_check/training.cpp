@@ -115,7 +115,7 @@ template <class T>
 Comparison check_trajectory(const Json& fixture) {
     Sequential<T> model;
     for (const Json& layer : fixture.at("model"))
-        model.add(build_layer<T>(layer.at("layer"), layer.at("config")).module);
+        model.add(build_layer<T>(layer.at("layer"), layer.at("config")));
     const auto loss = build_loss<T>(fixture.at("loss").at("loss"), fixture.at("loss").at("config"));
     const auto optimizer =
         build_optimizer<T>(fixture.at("optimizer").at("optimizer"), fixture.at("optimizer").at("config"));
@@ -143,8 +143,8 @@ Comparison check_trajectory(const Json& fixture) {
     }
     for (std::size_t n = 0; n < model.size(); ++n) {
         const std::string prefix = "layers." + std::to_string(n) + ".";
-        for (const auto& [name, variable] : model[n].parameters()) {
-            comparison.add(prefix + name, variable.value(), fixture.at("end").at(prefix + name),
+        for (const NamedParameter<T>& p : model[n].parameters()) {
+            comparison.add(prefix + p.name, p.variable.value(), fixture.at("end").at(prefix + p.name),
                            golden_tolerance<T>);
         }
     }

@@ -1,5 +1,5 @@
-// SimpleRNN, LSTM and GRU: each layer as one operation against the same layer composed from elementary
-// operations, and what it does with wrong input. Keras's numbers are compared by the golden check.
+// SimpleRNN, LSTM and GRU: names, shapes, and what they do with wrong input. What layers compute is compared
+// with Keras by the golden check, and with each other in equivalence_test.cpp.
 
 #include <algorithm>
 #include <cmath>
@@ -8,13 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
-#include "seqgrad/core/ops/arithmetic.hpp"
-#include "seqgrad/core/ops/reduce.hpp"
-#include "seqgrad/core/random.hpp"
 #include "seqgrad/layers/gru.hpp"
-#include "seqgrad/layers/internal/composed.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/layers/simple_rnn.hpp"
@@ -22,33 +17,6 @@
 using namespace seqgrad;
 
 namespace {
-
-constexpr double rounding = 1e-12;
-
-RecurrentOutput<double> composed(const SimpleRNN<double>&, const Variable<double>& x,
-                                 const RecurrentWeights<double>& w, const std::vector<Variable<double>>& s,
-                                 bool sequences) {
-    return detail::composed_simple_rnn(x, w, s[0], Activation::tanh, sequences);
-}
-RecurrentOutput<double> composed(const LSTM<double>&, const Variable<double>& x,
-                                 const RecurrentWeights<double>& w, const std::vector<Variable<double>>& s,
-                                 bool sequences) {
-    return detail::composed_lstm(x, w, s[0], s[1], Activation::tanh, Activation::sigmoid, sequences);
-}
-RecurrentOutput<double> composed(const GRU<double>&, const Variable<double>& x,
-                                 const RecurrentWeights<double>& w, const std::vector<Variable<double>>& s,
-                                 bool sequences) {
-    return detail::composed_gru(x, w, s[0], Activation::tanh, Activation::sigmoid, sequences);
-}
-
-/// A loss in which every output has another weight.
-Variable<double> weighted(const RecurrentOutput<double>& out, std::int64_t seed) {
-    Generator generator(seed);
-    Variable<double> loss = sum(out.output * generator.normal<double>(out.output.shape()));
-    for (const Variable<double>& state : out.states)
-        loss = loss + sum(state * generator.normal<double>(state.shape()));
-    return loss;
-}
 
 double largest_difference(const Tensor<double>& a, const Tensor<double>& b) {
     REQUIRE(a.shape() == b.shape());
@@ -58,56 +26,7 @@ double largest_difference(const Tensor<double>& a, const Tensor<double>& b) {
     return largest;
 }
 
-template <class Layer>
-void compare_with_composed(std::size_t B, std::size_t T, std::size_t D, std::size_t U, bool sequences,
-                           bool use_bias, std::int64_t seed) {
-    CAPTURE(B);
-    CAPTURE(T);
-    CAPTURE(D);
-    CAPTURE(U);
-    CAPTURE(sequences);
-    CAPTURE(use_bias);
-    Generator generator(seed);
-    Layer layer({.units = U,
-                 .use_bias = use_bias,
-                 .bias_initializer = RandomNormal{.stddev = 0.3, .seed = seed},
-                 .return_sequences = sequences});
-    const auto x = parameter(generator.normal<double>({B, T, D}));
-    std::vector<Variable<double>> states;
-    for (std::size_t i = 0; i < (layer.type() == "LSTM" ? 2U : 1U); ++i) {
-        states.push_back(parameter(generator.normal<double>({B, U})));
-    }
-    const RecurrentOutput<double> fused = layer.run(x, states);
-    const RecurrentOutput<double> oracle =
-        composed(layer, x, {layer.kernel(), layer.recurrent_kernel(), layer.bias()}, states, sequences);
-    CHECK(largest_difference(fused.output.value(), oracle.output.value()) <= rounding);
-    REQUIRE(fused.states.size() == oracle.states.size());
-
-    std::vector<Variable<double>> wanted{x, layer.kernel(), layer.recurrent_kernel()};
-    if (use_bias) wanted.push_back(layer.bias());
-    wanted.insert(wanted.end(), states.begin(), states.end());
-    const auto from_fused = grad<double>(weighted(fused, seed + 1), wanted);
-    const auto from_oracle = grad<double>(weighted(oracle, seed + 1), wanted);
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        CAPTURE(i);
-        CHECK(largest_difference(from_fused[i], from_oracle[i]) <= rounding * static_cast<double>(1 + B * T));
-    }
-}
-
 }  // namespace
-
-TEST_CASE_TEMPLATE("one operation per sequence equals the layer composed from elementary operations", Layer,
-                   SimpleRNN<double>, LSTM<double>, GRU<double>) {
-    std::int64_t seed = 1;
-    for (const bool sequences : {true, false}) {
-        for (const bool use_bias : {true, false}) {
-            compare_with_composed<Layer>(1, 1, 1, 1, sequences, use_bias, seed++);
-            compare_with_composed<Layer>(3, 5, 2, 4, sequences, use_bias, seed++);
-            compare_with_composed<Layer>(7, 3, 11, 13, sequences, use_bias, seed++);
-            compare_with_composed<Layer>(2, 9, 5, 33, sequences, use_bias, seed++);
-        }
-    }
-}
 
 TEST_CASE_TEMPLATE("parameters have Keras's names and shapes", Layer, SimpleRNN<float>, LSTM<float>,
                    GRU<float>) {

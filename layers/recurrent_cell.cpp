@@ -1,0 +1,95 @@
+#include "seqgrad/layers/recurrent_cell.hpp"
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/dropout.hpp"
+
+namespace seqgrad {
+
+template <class T>
+typename RecurrentCell<T>::States RecurrentCell<T>::get_initial_state(std::size_t batch_size) const {
+    States states;
+    for (const std::size_t size : state_size()) states.push_back(constant(zeros<T>({batch_size, size})));
+    return states;
+}
+
+template <class T>
+RecurrentOutput<T> RecurrentCell<T>::operator()(const Variable<T>& x, const States& states) {
+    this->build(any_batch(x.shape()));
+    compute_output_shape(any_batch(x.shape()));
+    const std::vector<std::size_t> sizes = state_size();
+    if (states.size() != sizes.size()) {
+        throw ValueError(fmt::format("{}: expected {} state{}, got {}", this->description(), sizes.size(),
+                                     sizes.size() == 1 ? "" : "s", states.size()));
+    }
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        if (states[i].shape() != Shape{x.shape()[0], sizes[i]}) {
+            throw ShapeError(fmt::format("{}: expected state {} of shape [batch={}, units={}], got {}",
+                                         this->description(), i, x.shape()[0], sizes[i],
+                                         to_string(states[i].shape())));
+        }
+    }
+    RecurrentOutput<T> out = step(x, states);
+    if (out.states.size() != sizes.size()) {
+        throw ValueError(fmt::format("{}: its step gave {} states, its state_size names {}",
+                                     this->description(), out.states.size(), sizes.size()));
+    }
+    return out;
+}
+
+template <class T>
+PartialShape RecurrentCell<T>::compute_output_shape(const PartialShape& input_shape) const {
+    if (input_shape.empty()) {
+        throw ShapeError(fmt::format("{}: expected x [batch, features], got a scalar", this->description()));
+    }
+    return {input_shape[0], static_cast<std::ptrdiff_t>(output_size())};
+}
+
+namespace detail {
+
+template <class T>
+CellDropout<T>::CellDropout(double rate, double recurrent_rate, std::size_t gates,
+                            std::optional<std::int64_t> seed)
+    : rate_(rate),
+      recurrent_rate_(recurrent_rate),
+      masks_of_each_(recurrent_rate > 0.0 ? gates : 1),
+      generator_(seed || (rate == 0.0 && recurrent_rate == 0.0) ? seed.value_or(0) : make_default_seed()) {}
+
+template <class T>
+std::vector<Variable<T>> CellDropout<T>::masked(double rate, std::vector<Variable<T>>& masks,
+                                                const Variable<T>& x, bool training) {
+    if (!training || rate == 0.0) return {x};
+    while (masks.size() < masks_of_each_)
+        masks.push_back(dropout(constant(ones<T>(x.shape())), rate, generator_));
+    std::vector<Variable<T>> out;
+    for (const Variable<T>& mask : masks) out.push_back(x * mask);
+    return out;
+}
+
+template <class T>
+std::vector<Variable<T>> CellDropout<T>::on_input(const Variable<T>& x, bool training) {
+    return masked(rate_, input_masks_, x, training);
+}
+
+template <class T>
+std::vector<Variable<T>> CellDropout<T>::on_state(const Variable<T>& h, bool training) {
+    return masked(recurrent_rate_, state_masks_, h, training);
+}
+
+template <class T>
+void CellDropout<T>::reset() {
+    input_masks_.clear();
+    state_masks_.clear();
+}
+
+template class CellDropout<float>;
+template class CellDropout<double>;
+
+}  // namespace detail
+
+template class RecurrentCell<float>;
+template class RecurrentCell<double>;
+
+}  // namespace seqgrad
