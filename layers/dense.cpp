@@ -4,6 +4,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/linear.hpp"
+#include "seqgrad/layers/internal/features.hpp"
 
 namespace seqgrad {
 
@@ -16,12 +17,7 @@ Dense<T>::Dense(DenseConfig config) : Module<T>(config.name), config_(std::move(
 template <class T>
 PartialShape Dense<T>::compute_output_shape(const PartialShape& input_shape) const {
     const std::ptrdiff_t D = kernel_ ? static_cast<std::ptrdiff_t>(kernel_.shape()[0]) : unknown;
-    if (input_shape.size() < 2 || input_shape.back() == unknown ||
-        (D != unknown && input_shape.back() != D)) {
-        throw ShapeError(fmt::format(
-            "{}: expected x [batch, ..., features{}] (rank 2 or more), got {} (rank {})", this->description(),
-            D == unknown ? "" : fmt::format("={}", D), to_string(input_shape), input_shape.size()));
-    }
+    detail::features_of(this->description(), input_shape, D);
     PartialShape shape = input_shape;
     shape.back() = static_cast<std::ptrdiff_t>(config_.units);
     return shape;
@@ -29,16 +25,16 @@ PartialShape Dense<T>::compute_output_shape(const PartialShape& input_shape) con
 
 template <class T>
 void Dense<T>::members(Members<T>& members) {
-    members.parameter("kernel", kernel_);
-    if (config_.use_bias) members.parameter("bias", bias_);
+    members.parameter("kernel", kernel_, config_.kernel_regularizer, config_.kernel_constraint);
+    if (config_.use_bias) members.parameter("bias", bias_, config_.bias_regularizer, config_.bias_constraint);
 }
 
 template <class T>
 void Dense<T>::build_parameters(const PartialShape& input_shape) {
-    compute_output_shape(input_shape);
-    const auto D = static_cast<std::size_t>(input_shape.back());
-    kernel_ = parameter(config_.kernel_initializer.template make<T>({D, config_.units}));
+    const std::size_t D = detail::features_of(this->description(), input_shape);
+    Variable<T> kernel = parameter(config_.kernel_initializer.template make<T>({D, config_.units}));
     if (config_.use_bias) bias_ = parameter(config_.bias_initializer.template make<T>({config_.units}));
+    kernel_ = std::move(kernel);
 }
 
 template <class T>

@@ -4,8 +4,10 @@
 #include <string>
 
 #include "seqgrad/core/ops/activations.hpp"
+#include "seqgrad/layers/constraints.hpp"
 #include "seqgrad/layers/initializers.hpp"
 #include "seqgrad/layers/module.hpp"
+#include "seqgrad/layers/regularizers.hpp"
 
 namespace seqgrad {
 
@@ -16,6 +18,10 @@ struct DenseConfig {
     bool use_bias = true;
     Initializer kernel_initializer = GlorotUniform{};
     Initializer bias_initializer = Zeros{};
+    Regularizer kernel_regularizer = {};
+    Regularizer bias_regularizer = {};
+    Constraint kernel_constraint = {};
+    Constraint bias_constraint = {};
     std::string name = {};
 };
 
@@ -36,6 +42,7 @@ class Dense : public Module<T> {
     const Variable<T>& bias() const noexcept { return bias_; }
 
     std::string type() const override { return "Dense"; }
+    bool supports_masking() const override { return true; }
     PartialShape compute_output_shape(const PartialShape& input_shape) const override;
 
   protected:

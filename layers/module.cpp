@@ -122,7 +122,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
 /// An output with its mask. A module that hands its input through hands the mask on only where it may.
 template <class T>
 Variable<T> Module<T>::finish(const Variable<T>& x, Variable<T> y) const {
-    if (x.mask() == nullptr) return y;
+    if (x.mask() == nullptr || gives_masks()) return y;
     if (!supports_masking()) return y.mask() == x.mask() && y.same_as(x) ? y.without_mask() : y;
     return y.mask() == nullptr ? y.with_mask_of(x) : y;
 }
@@ -184,7 +184,7 @@ template <class T>
 Variable<T> Module<T>::regularization_loss() const {
     Variable<T> total;
     each_parameter([&](const std::string&, const auto& p) {
-        if (!p.regularizer) return;
+        if (!p.regularizer || !p.variable->requires_grad()) return;
         const Variable<T> penalty = p.regularizer(*p.variable);
         total = total ? total + penalty : penalty;
     });
@@ -192,12 +192,14 @@ Variable<T> Module<T>::regularization_loss() const {
 }
 
 template <class T>
-void Module<T>::apply_constraints() {
+bool Module<T>::apply_constraints() {
     std::vector<std::pair<Variable<T>, Tensor<T>>> changed;
     each_parameter([&](const std::string&, const auto& p) {
-        if (p.constraint) changed.emplace_back(*p.variable, p.constraint(p.variable->value()));
+        if (p.constraint && p.variable->requires_grad())
+            changed.emplace_back(*p.variable, p.constraint(p.variable->value()));
     });
     for (auto& [variable, value] : changed) variable.assign(value);
+    return !changed.empty();
 }
 
 template <class T>

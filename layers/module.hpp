@@ -130,11 +130,11 @@ class Module {
     /// Throws ValueError when a module names two members alike, or contains itself.
     std::vector<NamedParameter<T>> parameters() const;
     /// The sum of the parameters' penalties, a scalar to be added to the loss; an empty handle where no
-    /// parameter has a regularizer.
+    /// parameter has a regularizer. Frozen parameters have no part in it.
     Variable<T> regularization_loss() const;
-    /// Makes every parameter fulfil its constraint, as is done after every update. Nothing changes when it
-    /// throws ShapeError.
-    void apply_constraints();
+    /// Makes every parameter but the frozen ones fulfil its constraint, as is done after every update, and
+    /// says whether there was one. Nothing changes when it throws ShapeError.
+    bool apply_constraints();
     /// Number of elements of all parameters.
     std::size_t parameter_count() const;
 
@@ -170,6 +170,10 @@ class Module {
     virtual Variable<T> call(const Variable<T>& x);
     /// Computes the outputs for several inputs; by default takes one and gives what `call` does.
     virtual std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs);
+
+    /// Whether `call` gives its outputs the masks they have, as containers of layers do. The outputs of any
+    /// other module get the input's mask or none, see `supports_masking`.
+    virtual bool gives_masks() const { return false; }
 
     /// Forgets what the module itself keeps from one call to the next.
     virtual void clear_state() {}

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/input.hpp"
 
 namespace seqgrad {
 namespace {
@@ -28,22 +29,34 @@ std::string snake_case(const std::string& name) {
 template <class T>
 Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
     if (!layer) throw ValueError(fmt::format("{}: add was given no layer", this->description()));
-    if (this->built()) {
-        throw ValueError(fmt::format("{}: cannot add {} after the model was built", this->description(),
-                                     layer->description()));
+    const auto* const input = dynamic_cast<const InputLayer<T>*>(layer.get());
+    if (input != nullptr && !layers_.empty()) {
+        throw ValueError(
+            fmt::format("{}: {} must be the first layer", this->description(), layer->description()));
     }
     const auto taken = [&](const std::string& name) {
         return std::ranges::any_of(layers_, [&](const auto& other) { return other->name() == name; });
     };
-    if (layer->name().empty()) {
+    std::string name = layer->name();
+    if (name.empty()) {
         const std::string base = snake_case(layer->type());
-        std::string name = base;
+        name = base;
         for (std::size_t n = 1; taken(name); ++n) name = fmt::format("{}_{}", base, n);
-        layer->set_name(std::move(name));
-    } else if (taken(layer->name())) {
-        throw ValueError(fmt::format("{}: two layers are named \"{}\"", this->description(), layer->name()));
+    } else if (taken(name)) {
+        throw ValueError(fmt::format("{}: two layers are named \"{}\"", this->description(), name));
+    } else if (name.find('.') != std::string::npos) {
+        throw ValueError(fmt::format("{}: a layer is named \"{}\"; the dot separates names in paths",
+                                     this->description(), name));
     }
+    if (this->built()) {
+        const PartialShape shape = layer->compute_output_shape(this->output_shape());
+        layer->build(this->output_shape());
+        this->set_output_shape(*layer, shape);
+        this->set_output_shape(*this, shape);
+    }
+    layer->set_name(std::move(name));
     layers_.push_back(std::move(layer));
+    if (input != nullptr) this->build(input->batch_shape());
     return *this;
 }
 

@@ -17,6 +17,8 @@ namespace seqgrad {
 ///
 /// A layer without a name gets Keras's: its class in snake case, numbered from the second of its kind on
 /// ("lstm", "lstm_1"). Names are the first part of the paths of parameters ("lstm.kernel").
+///
+/// A chain that begins with an InputLayer is built at once; any other by `build` or by the first call.
 template <class T>
 class Sequential : public Module<T> {
   public:
@@ -30,8 +32,9 @@ class Sequential : public Module<T> {
         (add(std::forward<Layers>(layers)), ...);
     }
 
-    /// Appends a layer. Throws ValueError when another layer has its name, or when the model is built
-    /// already.
+    /// Appends a layer, and builds it where the model is built already. Throws ValueError when its name is
+    /// another layer's or no name for a path, and for a second InputLayer; ShapeError when it does not fit
+    /// the model's output.
     template <std::derived_from<Module<T>> Layer>
     Sequential& add(Layer&& layer) {
         return add(std::static_pointer_cast<Module<T>>(std::make_shared<Layer>(std::forward<Layer>(layer))));
@@ -50,6 +53,7 @@ class Sequential : public Module<T> {
     void members(Members<T>& members) override;
     void build_parameters(const PartialShape& input_shape) override;
     Variable<T> call(const Variable<T>& x) override;
+    bool gives_masks() const override { return true; }
 
   private:
     std::vector<std::shared_ptr<Module<T>>> layers_;

@@ -49,3 +49,19 @@ TEST_CASE("Dense names the layer and the shapes that do not fit") {
         "Dense \"head\": expected x [batch, ..., features=4] (rank 2 or more), got (None, 5) (rank 2)",
         ShapeError);
 }
+
+TEST_CASE("Dense passes its input's mask on, and has regularizers and constraints") {
+    Dense<double> layer({.units = 2,
+                         .kernel_initializer = Constant{3},
+                         .bias_initializer = Constant{-2},
+                         .kernel_regularizer = L1{.l1 = 0.5},
+                         .bias_regularizer = L2{.l2 = 0.25},
+                         .kernel_constraint = MaxNorm{.max_value = 1},
+                         .bias_constraint = NonNeg{}});
+    const Mask mask = tensor<bool>({1, 2}, {true, false});
+    CHECK(*layer(constant(ones<double>({1, 2, 4})).with_mask(mask)).mask() == mask);
+    CHECK(layer.regularization_loss().item() == 0.5 * 24 + 0.25 * 8);
+    layer.apply_constraints();
+    CHECK(layer.kernel().value()(3, 1) == doctest::Approx(0.5).epsilon(1e-7));
+    CHECK(layer.bias().value() == zeros<double>({2}));
+}

@@ -7,6 +7,9 @@
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/dropout.hpp"
+#include "seqgrad/layers/flatten.hpp"
 #include "seqgrad/layers/sequential.hpp"
 
 using namespace seqgrad;
@@ -131,7 +134,34 @@ TEST_CASE("Sequential chains layers, names and builds them") {
     CHECK(model.compute_output_shape({unknown, 4}) == PartialShape{unknown, 4});
     CHECK(model(constant(full<double>({2, 4}, 3))).value() == full<double>({2, 4}, 3));
     CHECK_THROWS_AS(model[3], ValueError);
-    CHECK_THROWS_AS(model.add(Affine<double>()), ValueError);
+    model.add(Affine<double>());
+    CHECK(model[3].built());
+    CHECK(model.parameters().back().name == "affine_2.shift");
+    CHECK(model(constant(full<double>({2, 4}, 3))).shape() == Shape{2, 4});
+}
+
+TEST_CASE("Sequential's output has the mask that its last layer gives it") {
+    const Variable<double> x = constant(ones<double>({2, 3, 4})).with_mask(full<bool>({2, 3}, true));
+    CHECK(Sequential{Affine<double>()}(x).mask() == nullptr);
+    CHECK(Sequential{Dropout<double>({})}(x).mask() == x.mask());  // hands x itself on
+    CHECK(Sequential{Dropout<double>({}), Flatten<double>()}(x).mask() == nullptr);
+}
+
+TEST_CASE("regularizers and constraints leave frozen parameters alone") {
+    Dense<double> layer({.units = 1,
+                         .kernel_initializer = Constant{-2},
+                         .kernel_regularizer = L2{.l2 = 1},
+                         .kernel_constraint = NonNeg{}});
+    layer.build({unknown, 3});
+    CHECK(layer.regularization_loss().item() == 12);
+    Variable<double> kernel = layer.kernel();
+    kernel.set_requires_grad(false);
+    CHECK_FALSE(layer.regularization_loss());
+    CHECK_FALSE(layer.apply_constraints());
+    CHECK(kernel.value() == full<double>({3, 1}, -2));
+    kernel.set_requires_grad(true);
+    CHECK(layer.apply_constraints());
+    CHECK(kernel.value() == zeros<double>({3, 1}));
 }
 
 TEST_CASE("Sequential refuses two layers of one name and leaves all unbuilt when one does not fit") {
@@ -140,6 +170,9 @@ TEST_CASE("Sequential refuses two layers of one name and leaves all unbuilt when
     CHECK_THROWS_WITH_AS(model.add(Affine<double>("a")), "Sequential: two layers are named \"a\"",
                          ValueError);
     CHECK_THROWS_AS(model.add(std::shared_ptr<Module<double>>()), ValueError);
+    CHECK_THROWS_WITH_AS(model.add(Affine<double>("a.b")),
+                         "Sequential: a layer is named \"a.b\"; the dot separates names in paths",
+                         ValueError);
     CHECK(model.size() == 1);
     CHECK_THROWS_AS(model.build({}), ShapeError);
     CHECK_FALSE(model.built());
