@@ -1,15 +1,15 @@
 #include "seqgrad/train/losses.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <limits>
 
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/internal/whole_numbers.hpp"
 #include "seqgrad/core/op.hpp"
+#include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/softmax.hpp"
 
 namespace seqgrad {
@@ -45,41 +45,86 @@ Tensor<W> aligned(const char* what, const Tensor<W>& weights, const Shape& losse
     bool fits = shape.size() == losses.size();
     for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == losses[i] || shape[i] == 1;
     if (!fits) {
+        const char* const mend = losses.empty() ? "; return one loss per sample to weight them"
+                                 : weights.dimension() == losses.size() + 1
+                                     ? "; for one loss per step y_true and y_pred need a feature axis"
+                                     : "";
         throw ShapeError(fmt::format("loss: a {} of shape {} does not fit losses of shape {}{}", what,
-                                     to_string(weights.shape()), to_string(losses),
-                                     losses.empty() ? "; return one loss per sample to weight them" : ""));
+                                     to_string(weights.shape()), to_string(losses), mend));
     }
     Tensor<W> out(shape);
     std::copy_n(weights.data(), weights.size(), out.data());
     return out;
 }
 
-/// The product of sample weights and mask, of the losses' rank. With `average`, true counts the more, the
-/// more is false, so that a mean over all is one over what is true.
+/// A mask as factors. With `average`, true counts the more, the more is false, so that a mean over all is one
+/// over what is true.
 template <class T>
-std::optional<Tensor<T>> combined(const LossWeights<T>& weights, const Shape& losses, bool average) {
-    std::optional<Tensor<T>> out;
-    if (weights.sample_weight) out = aligned("sample_weight", *weights.sample_weight, losses);
-    if (!weights.mask) return out;
-    const Tensor<bool> mask = aligned("mask", *weights.mask, losses);
+Tensor<T> mask_factor(const Mask& mask, bool average) {
     const auto valid = std::count(mask.data(), mask.data() + mask.size(), true);
     T counts{1};
     if (average) counts = valid == 0 ? T{0} : static_cast<T>(mask.size()) / static_cast<T>(valid);
     Tensor<T> factor(mask.shape());
     for (std::size_t i = 0; i < mask.size(); ++i) factor.data()[i] = mask.data()[i] ? counts : T{0};
-    if (!out) return factor;
-    return detail::map(
-        "loss", [](T a, T b) { return a * b; }, *out, factor);
+    return factor;
+}
+
+/// A mask with axes of size 1 appended, so that it broadcasts to values [B, ...] of this shape; nothing where
+/// it does not.
+std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
+    Shape shape(mask.shape().begin(), mask.shape().end());
+    while (shape.size() > values.size() && shape.back() == 1) shape.pop_back();
+    while (shape.size() < values.size()) shape.push_back(1);
+    bool fits = shape.size() == values.size();
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == values[i] || shape[i] == 1;
+    if (!fits) return std::nullopt;
+    Mask out = mask;
+    out.reshape(shape);
+    return out;
 }
 
 }  // namespace
 
+namespace detail {
+
+template <class Y>
+Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask) {
+    const std::optional<Mask> counts = spread_mask(mask, values.shape());
+    if (!counts) return values;
+    return map(
+        "loss", [](Y v, bool count) { return count ? v : Y{0}; }, values, *counts);
+}
+
+template <class T>
+Variable<T> blank_padding(const Variable<T>& values, const Mask& mask) {
+    std::optional<Mask> counts = spread_mask(mask, values.shape());
+    return counts ? where(std::move(*counts), values, constant(zeros<T>({}))) : values.without_mask();
+}
+
+template Tensor<std::int64_t> blank_padding(const Tensor<std::int64_t>&, const Mask&);
+template Tensor<float> blank_padding(const Tensor<float>&, const Mask&);
+template Tensor<double> blank_padding(const Tensor<double>&, const Mask&);
+template Variable<float> blank_padding(const Variable<float>&, const Mask&);
+template Variable<double> blank_padding(const Variable<double>&, const Mask&);
+
+}  // namespace detail
+
 template <class T>
 Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const LossWeights<T>& weights) {
     const bool average = reduction == Reduction::sum_over_batch_size || reduction == Reduction::mean;
-    const std::optional<Tensor<T>> w = combined(weights, losses.shape(), average);
     const auto times = [](T a, T b) { return a * b; };
-    const Tensor<T> weighted = w ? detail::map("loss", times, losses.value(), *w) : losses.value();
+    std::optional<Tensor<T>> w;
+    Tensor<T> weighted = losses.value();
+    if (weights.sample_weight) w = aligned("sample_weight", *weights.sample_weight, losses.shape());
+    if (weights.mask) {
+        const Mask mask = aligned("mask", *weights.mask, losses.shape());
+        // Padding is left out rather than multiplied by 0, which does not make 0 of NaN.
+        const auto selected = [](T value, bool counts) { return counts ? value : T{0}; };
+        weighted = detail::map("loss", selected, weighted, mask);
+        const Tensor<T> factor = mask_factor<T>(mask, average);
+        w = w ? detail::map("loss", times, detail::map("loss", selected, *w, mask), factor) : factor;
+    }
+    if (w) weighted = detail::map("loss", times, weighted, *w);
     if (reduction == Reduction::none) {
         return record("reduce_loss", weighted, {losses}, [w, times](Backward<T>& pass) {
             if (w) {
@@ -206,18 +251,7 @@ Variable<T> sparse_categorical_crossentropy(const Tensor<std::int64_t>& labels, 
 
 template <class T>
 Tensor<std::int64_t> to_labels(const Tensor<T>& y_true) {
-    Tensor<std::int64_t> labels(y_true.shape());
-    // Every whole number below this one is exact in T.
-    const T limit = std::ldexp(T{1}, std::numeric_limits<T>::digits);
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-        const T v = y_true.data()[i];
-        if (!(std::abs(v) <= limit && std::trunc(v) == v)) {
-            throw ValueError(fmt::format("labels: element {} of {} is {}, not a whole number", i,
-                                         to_string(y_true.shape()), v));
-        }
-        labels.data()[i] = static_cast<std::int64_t>(v);
-    }
-    return labels;
+    return detail::whole_numbers("labels", y_true);
 }
 
 template Variable<float> reduce_loss(const Variable<float>&, Reduction, const LossWeights<float>&);

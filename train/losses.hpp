@@ -14,6 +14,10 @@
 // true}` can be called, copied and handed to a Trainer. Each comes in two parts: a function that gives one
 // number per sample or time step, and its reduction to one number for the batch, which is the same for all.
 // Predictions are [B, ...]; where a loss has one number per row of the last axis, that axis is F or V here.
+//
+// As in Keras, the mask of the predictions (Variable::mask) says what is padding, unless LossWeights does.
+// What stands in padding of targets and predictions, NaN or a label of -1, changes neither loss nor
+// gradients. A prediction that has no time axis any more has no mask either: every sample counts.
 
 namespace seqgrad {
 
@@ -33,13 +37,15 @@ struct LossWeights {
     /// losses' shape once axes of size 1 are appended.
     std::optional<Tensor<T>> sample_weight = {};
     /// False where a sample or time step is padding; of the same shapes. Averages are over what is true.
-    std::optional<Tensor<bool>> mask = {};
+    /// Where it is not given, the predictions' own mask is taken.
+    std::optional<Mask> mask = {};
 };
 
 /// Reduces losses, one per sample or time step, to one number, as Keras does.
 ///
 /// Each loss l is multiplied by its weight w; `sum_over_batch_size` gives sum(l w) / number of losses, or
-/// with a mask sum(l w over what is true) / number of what is true. Where the divisor is 0 the result is 0.
+/// with a mask sum(l w over what is true) / number of what is true, whatever w is. Where the divisor is 0 the
+/// result is 0. What the mask leaves out is 0, also where l or w is NaN there.
 /// Throws ShapeError when weights or mask do not fit.
 template <class T>
 Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction = Reduction::sum_over_batch_size,
@@ -68,6 +74,27 @@ Variable<T> sparse_categorical_crossentropy(const Tensor<std::int64_t>& labels, 
 template <class T>
 Tensor<std::int64_t> to_labels(const Tensor<T>& y_true);
 
+namespace detail {
+
+/// The values with 0 where the mask leaves a sample or time step out. A mask that does not fit them leaves
+/// them as they are; reduce_loss then says what is wrong. The result has no mask.
+template <class Y>
+Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask);
+template <class T>
+Variable<T> blank_padding(const Variable<T>& values, const Mask& mask);
+
+/// compute(y_true, y_pred, weights) with padding blanked and the predictions' mask among the weights.
+template <class Y, class T, class F>
+Variable<T> without_padding(const Tensor<Y>& y_true, const Variable<T>& y_pred, const LossWeights<T>& weights,
+                            const F& compute) {
+    if (!weights.mask && y_pred.mask() == nullptr) return compute(y_true, y_pred, weights);
+    LossWeights<T> all = weights;
+    if (!all.mask) all.mask = *y_pred.mask();
+    return compute(blank_padding(y_true, *all.mask), blank_padding(y_pred, *all.mask), all);
+}
+
+}  // namespace detail
+
 /// The mean squared error, see `mean_squared_error`.
 struct MeanSquaredError {
     Reduction reduction = Reduction::sum_over_batch_size;
@@ -76,7 +103,11 @@ struct MeanSquaredError {
     template <class T>
     Variable<T> operator()(const std::type_identity_t<Tensor<T>>& y_true, const Variable<T>& y_pred,
                            const std::type_identity_t<LossWeights<T>>& weights = {}) const {
-        return reduce_loss(mean_squared_error(y_true, y_pred), reduction, weights);
+        return detail::without_padding(
+            y_true, y_pred, weights,
+            [this](const Tensor<T>& y, const Variable<T>& p, const LossWeights<T>& w) {
+                return reduce_loss(mean_squared_error(y, p), reduction, w);
+            });
     }
 };
 
@@ -90,22 +121,33 @@ struct SparseCategoricalCrossentropy {
     template <class T>
     Variable<T> operator()(const Tensor<std::int64_t>& labels, const Variable<T>& y_pred,
                            const std::type_identity_t<LossWeights<T>>& weights = {}) const {
-        return reduce_loss(sparse_categorical_crossentropy(labels, y_pred, from_logits), reduction, weights);
+        return detail::without_padding(
+            labels, y_pred, weights,
+            [this](const Tensor<std::int64_t>& y, const Variable<T>& p, const LossWeights<T>& w) {
+                return reduce_loss(sparse_categorical_crossentropy(y, p, from_logits), reduction, w);
+            });
     }
     template <Real T>
     Variable<T> operator()(const Tensor<T>& y_true, const Variable<T>& y_pred,
                            const std::type_identity_t<LossWeights<T>>& weights = {}) const {
-        return (*this)(to_labels(y_true), y_pred, weights);
+        return detail::without_padding(
+            y_true, y_pred, weights,
+            [this](const Tensor<T>& y, const Variable<T>& p, const LossWeights<T>& w) {
+                return reduce_loss(sparse_categorical_crossentropy(to_labels(y), p, from_logits), reduction,
+                                   w);
+            });
     }
 };
 
 /// Any loss: one of those above, or a user's function of (y_true, y_pred) or (y_true, y_pred, weights).
 ///
 /// A function of two arguments gives one loss per sample or time step, and is reduced by
-/// `sum_over_batch_size`, or gives one number, which cannot be weighted or masked. It may take y_true as a
-/// Tensor or as a Variable:
+/// `sum_over_batch_size`, or gives one number, which cannot be weighted; the predictions' mask does not
+/// change it. It gets y_true and y_pred with 0 in padding, and may take y_true as a Tensor or as a Variable:
 ///
 ///     Loss<float> loss = [](const Variable<float>& y, const Variable<float>& p) { return abs(y - p); };
+///
+/// A function of three arguments gets everything as it is and looks after weights and masks itself.
 template <class T>
 class Loss {
   public:
@@ -122,13 +164,18 @@ class Loss {
         } else {
             function_ = [loss = std::move(loss)](const Tensor<T>& y_true, const Variable<T>& y_pred,
                                                  const LossWeights<T>& weights) {
-                if constexpr (std::is_invocable_r_v<Variable<T>, const F&, const Tensor<T>&,
-                                                    const Variable<T>&>) {
-                    return reduce_loss<T>(loss(y_true, y_pred), Reduction::sum_over_batch_size, weights);
-                } else {
-                    return reduce_loss<T>(loss(constant(y_true), y_pred), Reduction::sum_over_batch_size,
-                                          weights);
-                }
+                const auto reduced = [&](const Tensor<T>& y, const Variable<T>& p, LossWeights<T> all) {
+                    Variable<T> losses;
+                    if constexpr (std::is_invocable_r_v<Variable<T>, const F&, const Tensor<T>&,
+                                                        const Variable<T>&>) {
+                        losses = loss(y, p);
+                    } else {
+                        losses = loss(constant(y), p);
+                    }
+                    if (losses.rank() == 0 && !weights.mask) all.mask.reset();
+                    return reduce_loss<T>(losses, Reduction::sum_over_batch_size, all);
+                };
+                return detail::without_padding(y_true, y_pred, weights, reduced);
             };
         }
     }

@@ -11,6 +11,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/grad_mode.hpp"
 #include "seqgrad/core/internal/finite.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
 
 namespace seqgrad {
 
@@ -75,7 +76,12 @@ void Trainer<T>::find_parameters() {
 
 template <class T>
 double Trainer<T>::step(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights) {
-    const Variable<T> loss = loss_(y, (*model_)(constant(x)), weights);
+    Variable<T> loss = loss_(y, (*model_)(constant(x)), weights);
+    if (regularized_) {
+        const Variable<T> penalty = model_->regularization_loss();
+        regularized_ = static_cast<bool>(penalty);
+        if (regularized_) loss = loss + penalty;
+    }
     const auto value = static_cast<double>(loss.item());
     if (!std::isfinite(value)) {
         throw ValueError(
@@ -89,6 +95,7 @@ double Trainer<T>::step(const Tensor<T>& x, const Tensor<T>& y, const LossWeight
     for (Variable<T>& p : parameters_) p.clear_grad();
     backward(loss);
     optimizer_->apply(parameters_);
+    if (constrained_) constrained_ = model_->apply_constraints();
     return value;
 }
 
@@ -119,6 +126,7 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
     Progress progress(options.verbose, options.progress);
     History history;
     parameters_.clear();  // the model may have others than the last time
+    regularized_ = constrained_ = true;
     std::vector<std::size_t> order(samples);
     std::iota(order.begin(), order.end(), std::size_t{0});
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
@@ -166,16 +174,20 @@ double Trainer<T>::evaluate(const Dataset<T>& data, std::size_t batch_size, Prog
     const TrainingMode<T> mode(*model_, false);
     const std::size_t samples = data.size();
     const std::size_t steps = batches_of(samples, batch_size);
-    double total = 0.0;
+    double total = 0.0, penalty = 0.0;
     for (std::size_t k = 0; k < steps; ++k) {
         const std::size_t begin = k * batch_size;
         const std::size_t end = std::min(samples, begin + batch_size);
         const Dataset<T> batch = data.slice(begin, end);
         const Variable<T> loss = loss_(batch.y, (*model_)(constant(batch.x)), {});
         total += static_cast<double>(loss.item()) * static_cast<double>(end - begin);
+        if (k == 0) {  // before the first call there may be no parameters
+            const Variable<T> regularization = model_->regularization_loss();
+            if (regularization) penalty = static_cast<double>(regularization.item());
+        }
         if (progress != nullptr) progress->validate(k + 1, steps);
     }
-    return total / static_cast<double>(samples);
+    return total / static_cast<double>(samples) + penalty;
 }
 
 template <class T>

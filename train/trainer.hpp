@@ -52,6 +52,9 @@ struct FitOptions {
 ///     Trainer trainer(model, Adam<float>({.learning_rate = 1e-3}), MeanSquaredError{});
 ///     History history = trainer.fit(train, {.epochs = 10, .validation_data = valid});
 ///
+/// As in Keras every loss includes the penalties of the model's regularizers, its constraints are applied
+/// after every update, and what the mask of the model's output leaves out does not count (losses.hpp).
+///
 /// The model stays the user's and must outlive the Trainer. While fitting it is in training mode, otherwise
 /// in inference mode; afterwards it is in the mode in which it was.
 template <class T>
@@ -100,6 +103,9 @@ class Trainer {
     Loss<T> loss_;
     // The model's, found when it has been called for the first time.
     std::vector<Variable<T>> parameters_;
+    // Whether the model may have regularizers and constraints: a step looks for them only then.
+    bool regularized_ = true;
+    bool constrained_ = true;
 };
 
 template <class Model, class O, class L>

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "support/fixture.hpp"
 #include "support/golden.hpp"
@@ -250,4 +252,102 @@ TEST_CASE("any callable is a loss") {
     CHECK(summed(truth, p).item() == 13.0);
     const Loss<double> copy = summed;
     CHECK(copy(truth, p, weights).item() == 17.0);
+}
+
+TEST_CASE("the mask of the predictions is taken as Keras takes it, with and without weights") {
+    // yt = [[[1.], [2.], [3.]], [[4.], [5.], [6.]]], yp below with Keras's mask m = [[1, 1, 0], [1, 1, 1]]:
+    // keras.losses.MeanSquaredError(reduction=red)(yt, yp, sample_weight=w), in float64
+    const Tensor<double> y_true = tensor<double>({2, 3, 1}, {1, 2, 3, 4, 5, 6});
+    const Variable<double> y_pred =
+        constant(tensor<double>({2, 3, 1}, {1.5, 2.25, 9, 4.5, 7, 5}))
+            .with_mask(tensor<bool>({2, 3}, {true, true, false, true, true, true}));
+    const LossWeights<double> steps{.sample_weight = tensor<double>({2, 3}, {1, 2, 3, 0.5, 1, 1})};
+    const LossWeights<double> samples{.sample_weight = tensor<double>({2, 1}, {2, 0.5})};
+    struct Case {
+        Reduction reduction;
+        double plain, steps, samples;
+    };
+    for (const Case& c :
+         {Case{Reduction::sum_over_batch_size, 1.1125, 1.0999999999999999, 0.65},
+          Case{Reduction::mean, 1.1125, 1.0999999999999999, 0.65}, Case{Reduction::sum, 5.5625, 5.5, 3.25},
+          Case{Reduction::mean_with_sample_weight, 1.1125, 1.0, 0.5909090909090909}}) {
+        const MeanSquaredError loss{.reduction = c.reduction};
+        CHECK(loss(y_true, y_pred).item() == doctest::Approx(c.plain).epsilon(1e-14));
+        CHECK(loss(y_true, y_pred, steps).item() == doctest::Approx(c.steps).epsilon(1e-14));
+        CHECK(loss(y_true, y_pred, samples).item() == doctest::Approx(c.samples).epsilon(1e-14));
+    }
+    CHECK(MeanSquaredError{.reduction = Reduction::none}(y_true, y_pred, steps).value() ==
+          tensor<double>({2, 3}, {0.25, 0.125, 0, 0.125, 4, 1}));
+    // Weights that name a mask go before the predictions' own.
+    const LossWeights<double> all{.mask = full<bool>({2, 3}, true)};
+    CHECK(MeanSquaredError{.reduction = Reduction::sum}(y_true, y_pred, all).item() == 5.5625 + 36);
+}
+
+TEST_CASE("what stands in padding changes neither loss nor gradient") {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const Mask mask = tensor<bool>({2, 2}, {true, false, true, true});
+    const auto gradient = [&](const Loss<double>& loss, const Tensor<double>& y_true, Tensor<double> values,
+                              double padding, const LossWeights<double>& weights) {
+        for (std::size_t i = 3; i < 6; ++i) values.data()[i] = padding;
+        const Variable<double> p = parameter(std::move(values));
+        const Variable<double> value = loss(y_true, weights.mask ? p : p.with_mask(mask), weights);
+        backward(value);
+        return std::pair(value.item(), p.grad());
+    };
+    const Tensor<double> probabilities =
+        tensor<double>({2, 2, 3}, {.5, .25, .25, .1, .1, .8, .2, .3, .5, .6, .2, .2});
+    const Tensor<double> labels = tensor<double>({2, 2}, {0, 1, 2, 0});
+    const Tensor<double> values = tensor<double>({2, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3});
+    const Loss<double> of_two = [](const Variable<double>& t, const Variable<double>& p) {
+        return mean(abs(t - p), {.axis = -1});
+    };
+    struct Case {
+        Loss<double> loss;
+        Tensor<double> y_true;
+        std::vector<double> padding;  // of y_true
+    };
+    const std::vector<Case> cases = {{SparseCategoricalCrossentropy{}, labels, {-1, nan, 7, 0.5}},
+                                     {SparseCategoricalCrossentropy{.from_logits = true}, labels, {-1, nan}},
+                                     {MeanSquaredError{}, values, {nan, 1e300}},
+                                     {of_two, values, {nan, 1e300}}};
+    for (const Case& c : cases) {
+        for (const LossWeights<double>& weights :
+             {LossWeights<double>{}, LossWeights<double>{.mask = mask},
+              LossWeights<double>{.sample_weight = tensor<double>({2, 2}, {1, nan, 2, 3})}}) {
+            const auto [value, expected] = gradient(c.loss, c.y_true, probabilities, 0.3, weights);
+            CHECK(std::isfinite(value));
+            CHECK(expected(0, 0, 0) != 0);
+            for (std::size_t i = 3; i < 6; ++i) CHECK(expected.data()[i] == 0);
+            for (const double padding : c.padding) {
+                Tensor<double> y_true = c.y_true;
+                const std::size_t row = y_true.size() / 4;
+                for (std::size_t i = row; i < 2 * row; ++i) y_true.data()[i] = padding;
+                const auto [other, other_gradient] = gradient(c.loss, y_true, probabilities, nan, weights);
+                CHECK(other == value);
+                CHECK(other_gradient == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("a mask leaves labels of any rank, and losses of one number, as they should be") {
+    const Variable<double> logits =
+        constant(tensor<double>({1, 2, 2}, {1, 2, 3, 4})).with_mask(tensor<bool>({1, 2}, {true, false}));
+    const SparseCategoricalCrossentropy loss{.from_logits = true};
+    const double expected = std::log(1 + std::exp(1));
+    CHECK(loss(tensor<std::int64_t>({1, 2}, {0, -1}), logits).item() == doctest::Approx(expected));
+    CHECK(loss(tensor<std::int64_t>({1, 2, 1}, {0, -1}), logits).item() == doctest::Approx(expected));
+    const Loss<double> total = [](const Variable<double>& t, const Variable<double>& p) {
+        return sum(t * p);
+    };
+    CHECK(total(tensor<double>({1, 2, 1}, {2, 5}), logits).item() == 6);  // what is padding counts as 0
+}
+
+TEST_CASE("a mask of steps where the losses have none is refused") {
+    const Variable<double> p = constant(ones<double>({2, 3, 1})).with_mask(full<bool>({2, 3}, true));
+    CHECK_THROWS_WITH_AS(
+        MeanSquaredError{}(ones<double>({2, 3}), p),
+        "loss: a mask of shape [2, 3] does not fit losses of shape [2]; for one loss per step "
+        "y_true and y_pred need a feature axis",
+        ShapeError);
 }

@@ -17,6 +17,11 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/reduce.hpp"
+#include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/gru.hpp"
+#include "seqgrad/layers/lstm.hpp"
+#include "seqgrad/layers/masking.hpp"
+#include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/optim/adam.hpp"
 #include "seqgrad/optim/sgd.hpp"
 
@@ -375,4 +380,106 @@ TEST_CASE("fit shows its progress and takes its times from the clock given") {
     for (const Epoch& epoch : history.epochs()) CHECK(epoch.seconds > 0.0);
     CHECK(history.epochs()[0].seconds == history.epochs()[1].seconds);
     CHECK(history.epochs()[1].epoch == 2);
+}
+
+TEST_CASE("regularizers, constraints and a masked loss train as in Keras") {
+    // model = keras.Sequential([keras.Input((3, 2)), Masking(),
+    //     GRU(2, return_sequences=True, kernel_initializer=Constant(.25),
+    //     recurrent_initializer=Constant(-.125),
+    //         kernel_regularizer=L2(.125), recurrent_regularizer=L1(.03125), bias_regularizer=L1(.0625),
+    //         kernel_constraint=MaxNorm(.375), recurrent_constraint=UnitNorm(axis=1)),
+    //     Dense(1, kernel_initializer=Constant(.5), kernel_regularizer=L1L2(.125, .25),
+    //         kernel_constraint=NonNeg(), bias_constraint=MinMaxNorm(.125, .25, .5))])
+    // model.compile(SGD(.5), MeanSquaredError()), in float64
+    // [model.train_on_batch(x, y) for _ in range(3)], model.evaluate(x, y), model.weights
+    Sequential<double> model{
+        Masking<double>(),
+        GRU<double>({.units = 2,
+                     .kernel_initializer = Constant{0.25},
+                     .recurrent_initializer = Constant{-0.125},
+                     .kernel_regularizer = L2{.l2 = 0.125},
+                     .recurrent_regularizer = L1{.l1 = 0.03125},
+                     .bias_regularizer = L1{.l1 = 0.0625},
+                     .kernel_constraint = MaxNorm{.max_value = 0.375},
+                     .recurrent_constraint = UnitNorm{.axis = 1},
+                     .return_sequences = true}),
+        Dense<double>({.units = 1,
+                       .kernel_initializer = Constant{0.5},
+                       .kernel_regularizer = L1L2{.l1 = 0.125, .l2 = 0.25},
+                       .kernel_constraint = NonNeg{},
+                       .bias_constraint = MinMaxNorm{.min_value = 0.125, .max_value = 0.25, .rate = 0.5}})};
+    const Dataset<double> data{
+        tensor<double>({2, 3, 2}, {1, -1, 0.5, 2, 0, 0, 0.25, 0.5, -1, 1, 2, 0.5}),
+        tensor<double>({2, 3, 1}, {-1, -2, std::nan(""), -1, 0.5, -2})};  // Keras had 3 where we have NaN
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.5}), MeanSquaredError{});
+    for (const double loss : {2.8135061080116475, 1.2757286411353366, 1.308353194222964})
+        CHECK(trainer.train_on_batch(data.x, data.y) == doctest::Approx(loss).epsilon(1e-12));
+    CHECK(trainer.evaluate(data)["loss"] == doctest::Approx(1.2753372255242013).epsilon(1e-12));
+
+    const std::vector<std::vector<double>> weights = {
+        {0.19555358773249568, 0.19555358773249568, 0.1683288521025413, 0.1683288521025413,
+         -0.06156364342455286, -0.06156364342455286, 0.2103488479395338, 0.2103488479395338,
+         0.1668788410584604, 0.1668788410584604, 0.08352941197404501, 0.08352941197404501},
+        {-0.4031718655164563, -0.4031718655164563, -0.4058897588708134, -0.4058897588708134,
+         -0.41557892917394323, -0.41557892917394323, -0.4031718655164563, -0.4031718655164563,
+         -0.4058897588708134, -0.4058897588708134, -0.41557892917394323, -0.41557892917394323},
+        {-0.009437815382022485, -0.009437815382022485, 0.0009605495069221065, 0.0009605495069221065,
+         -0.3143221291202867, -0.3143221291202867, -0.009437815382022485, -0.009437815382022485,
+         0.0009605495069221065, 0.0009605495069221065, -0.14919428319017525, -0.14919428319017525},
+        {0.10662829470760571, 0.10662829470760571},
+        {-0.6552870912556981}};
+    const auto parameters = model.parameters();
+    REQUIRE(parameters.size() == weights.size());
+    for (std::size_t p = 0; p < weights.size(); ++p) {
+        CAPTURE(parameters[p].name);
+        REQUIRE(parameters[p].variable.size() == weights[p].size());
+        for (std::size_t i = 0; i < weights[p].size(); ++i)
+            CHECK(parameters[p].variable.value().data()[i] == doctest::Approx(weights[p][i]).epsilon(1e-10));
+    }
+}
+
+TEST_CASE("fit and evaluate report the penalty once, whatever the batches") {
+    const Dataset<double> data = line<double>(7);
+    Sequential<double> model{Dense<double>({.units = 1,
+                                            .kernel_initializer = Zeros{},
+                                            .bias_initializer = Constant{2},
+                                            .bias_regularizer = L2{.l2 = 0.25}})};
+    Trainer trainer(model, SGD<double>({.learning_rate = 0}), MeanSquaredError{});
+    const double with_penalty = trainer.evaluate(data, 7)["loss"];
+    CHECK(with_penalty == doctest::Approx(trainer.evaluate(data, 2)["loss"]).epsilon(1e-14));
+    const History history = trainer.fit(data, {.batch_size = 3, .validation_data = data, .verbose = 0});
+    CHECK(history["loss"][0] == doctest::Approx(with_penalty).epsilon(1e-14));
+    CHECK(history["val_loss"][0] == doctest::Approx(with_penalty).epsilon(1e-14));
+    Sequential<double> plain{
+        Dense<double>({.units = 1, .kernel_initializer = Zeros{}, .bias_initializer = Constant{2}})};
+    Trainer other(plain, SGD<double>({.learning_rate = 0}), MeanSquaredError{});
+    CHECK(with_penalty == doctest::Approx(other.evaluate(data)["loss"] + 1).epsilon(1e-14));
+}
+
+TEST_CASE("padding of inputs and targets changes neither history nor weights") {
+    const auto train = [](double padding) {
+        Dataset<double> data{Generator(1).normal<double>({6, 4, 2}), Generator(2).normal<double>({6, 4, 1})};
+        for (std::size_t b = 0; b < 6; ++b) {
+            for (std::size_t t = 4 - b % 3; t < 4; ++t) {
+                data.x(b, t, 0) = data.x(b, t, 1) = -9;
+                data.y(b, t, 0) = padding;
+            }
+        }
+        Sequential<double> model{Masking<double>({.mask_value = -9}),
+                                 LSTM<double>({.units = 3,
+                                               .kernel_initializer = GlorotUniform{.seed = 1},
+                                               .recurrent_initializer = Orthogonal{.seed = 2},
+                                               .return_sequences = true}),
+                                 Dense<double>({.units = 1, .kernel_initializer = GlorotUniform{.seed = 3}})};
+        Trainer trainer(model, Adam<double>({.learning_rate = 0.1}), MeanSquaredError{});
+        const History history = trainer.fit(data, {.epochs = 3, .batch_size = 4, .verbose = 0, .seed = 1});
+        std::vector<double> all = history["loss"];
+        for (const auto& p : model.parameters())
+            all.insert(all.end(), p.variable.value().begin(), p.variable.value().end());
+        return all;
+    };
+    const std::vector<double> zeros = train(0);
+    CHECK(std::ranges::all_of(zeros, [](double v) { return std::isfinite(v); }));
+    CHECK(train(std::nan("")) == zeros);
+    CHECK(train(1e300) == zeros);
 }
