@@ -124,15 +124,14 @@ RecurrentOutput<T> GRU<T>::run_sequence(const Variable<T>& x, const States& init
     const RNNConfig& c = RNN<T>::config();
     const bool standard =
         config_.activation == Activation::tanh && config_.recurrent_activation == Activation::sigmoid;
-    if (!standard || !config_.reset_after || (this->training() && config_.recurrent_dropout > 0.0))
+    if (!standard || (this->training() && config_.recurrent_dropout > 0.0))
         return RNN<T>::run_sequence(x, initial_state);
-    if (x.mask() || c.go_backwards || c.bptt_steps != 0) return RNN<T>::run_sequence(x, initial_state);
     const std::string description = this->description();
-    const RecurrentOptions options{.return_sequences = c.return_sequences, .caller = description};
+    const RecurrentOptions options = detail::recurrent_options(c, config_, x.mask(), description);
     const RecurrentWeights<T>& w = cell_->weights();
     const auto r = gru(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias,
                        initial_state.empty() ? Variable<T>() : initial_state[0], options);
-    return {c.return_sequences ? r.sequence : this->last_output(x, r.h), {r.h}};
+    return {this->output_of(x, r.sequence, r.h), {r.h}};
 }
 
 template class GRUCell<float>;

@@ -114,16 +114,15 @@ RecurrentOutput<T> LSTM<T>::run_sequence(const Variable<T>& x, const States& ini
         config_.activation == Activation::tanh && config_.recurrent_activation == Activation::sigmoid;
     if (!standard || (this->training() && config_.recurrent_dropout > 0.0))
         return RNN<T>::run_sequence(x, initial_state);
-    if (x.mask() || c.go_backwards || c.bptt_steps != 0) return RNN<T>::run_sequence(x, initial_state);
     const std::string description = this->description();
-    const RecurrentOptions options{.return_sequences = c.return_sequences, .caller = description};
+    const RecurrentOptions options = detail::recurrent_options(c, config_, x.mask(), description);
     const RecurrentWeights<T>& w = cell_->weights();
     const auto start = [&](std::size_t i) {
         return initial_state.empty() ? Variable<T>() : initial_state[i];
     };
     const auto r =
         lstm(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias, start(0), start(1), options);
-    return {c.return_sequences ? r.sequence : this->last_output(x, r.h), {r.h, r.c}};
+    return {this->output_of(x, r.sequence, r.h), {r.h, r.c}};
 }
 
 template class LSTMCell<float>;

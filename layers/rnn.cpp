@@ -142,9 +142,12 @@ RecurrentOutput<T> RNN<T>::run_sequence(const Variable<T>& x, const States& init
 }
 
 template <class T>
-Variable<T> RNN<T>::last_output(const Variable<T>& x, const Variable<T>& h) const {
+Variable<T> RNN<T>::output_of(const Variable<T>& x, const Variable<T>& sequence, const Variable<T>& h) const {
+    if (config_.return_sequences) return sequence;
     const std::size_t B = x.shape()[0], steps = x.shape()[1];
+    if (sequence) return select(sequence, 1, -1);
     if (steps != 0 && !x.mask()) return h;
+    // Samples that had no step, or whose last step outputs 0, have an output that is not their state.
     Mask has_output(Shape{B, 1});
     for (std::size_t b = 0; b < B; ++b) {
         const bool* row = steps == 0 ? nullptr : x.mask()->data() + b * steps;

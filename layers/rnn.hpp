@@ -79,9 +79,9 @@ class RNN : public Module<T> {
     /// The layer's work: output and final states for a checked x; no initial states stand for the cell's. By
     /// default runs the cell step by step.
     virtual RecurrentOutput<T> run_sequence(const Variable<T>& x, const States& initial_state);
-    /// The output of a layer that returns the last one only, from the final h [B, U]: zeros for samples that
-    /// had no step, or, with `zero_output_for_mask`, a masked last step.
-    Variable<T> last_output(const Variable<T>& x, const Variable<T>& h) const;
+    /// The layer's output from what an operation over the whole sequence gives: the outputs [B, T, U], where
+    /// it was asked for them, and the final h [B, U].
+    Variable<T> output_of(const Variable<T>& x, const Variable<T>& sequence, const Variable<T>& h) const;
 
     void members(Members<T>& members) override;
     void build_parameters(const PartialShape& input_shape) override;

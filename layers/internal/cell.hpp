@@ -106,6 +106,25 @@ RNNConfig rnn_config(const Config& c) {
             .name = c.name};
 }
 
+/// How the operations over whole sequences run for a layer. `description`, what messages call it, has to
+/// outlive the call.
+template <class Config>
+RecurrentOptions recurrent_options(const RNNConfig& sequence, const Config& config, const Mask* mask,
+                                   const std::string& description) {
+    // Truncation cuts the way back from a final state that masked steps have carried across a border; an
+    // output that they repeat stands before it.
+    const bool across = mask != nullptr && mask->size() != 0 && sequence.bptt_steps != 0;
+    RecurrentOptions options{.return_sequences = sequence.return_sequences || across,
+                             .mask = mask,
+                             .go_backwards = sequence.go_backwards,
+                             .zero_output_for_mask = sequence.zero_output_for_mask,
+                             .bptt_steps = sequence.bptt_steps,
+                             .recompute = config.recompute,
+                             .caller = description};
+    if constexpr (requires { config.reset_after; }) options.reset_after = config.reset_after;
+    return options;
+}
+
 /// D of a cell's weights.
 template <class T>
 std::ptrdiff_t input_size_of(const RecurrentWeights<T>& weights) {
