@@ -11,13 +11,16 @@ namespace seqgrad {
 
 /// Arguments of Adam, with Keras's names and defaults.
 struct AdamConfig {
-    LearningRate learning_rate = 0.001;          ///< finite, >= 0
-    double beta_1 = 0.9;                         ///< decay of the first moment, in [0, 1)
-    double beta_2 = 0.999;                       ///< decay of the second moment, in [0, 1)
-    double epsilon = 1e-7;                       ///< finite, > 0
-    std::optional<double> clipnorm = {};         ///< see Clipping
-    std::optional<double> global_clipnorm = {};  ///< see Clipping
-    std::optional<double> clipvalue = {};        ///< see Clipping
+    LearningRate learning_rate = 0.001;                       ///< finite, >= 0
+    double beta_1 = 0.9;                                      ///< decay of the first moment, in [0, 1)
+    double beta_2 = 0.999;                                    ///< decay of the second moment, in [0, 1)
+    double epsilon = 1e-7;                                    ///< finite, > 0
+    bool amsgrad = false;                                     ///< divides by the largest second moment so far
+    std::optional<double> weight_decay = {};                  ///< see OptimizerOptions
+    std::optional<double> clipnorm = {};                      ///< see Clipping
+    std::optional<double> clipvalue = {};                     ///< see Clipping
+    std::optional<double> global_clipnorm = {};               ///< see Clipping
+    std::vector<std::string> exclude_from_weight_decay = {};  ///< see OptimizerOptions
 };
 
 /// Adaptive moment estimation.
@@ -25,8 +28,9 @@ struct AdamConfig {
 /// m <- m + (1 - beta_1) (g - m), v <- v + (1 - beta_2) (g^2 - v), w <- w - a m / (sqrt(v) + epsilon) with
 /// a = r sqrt(1 - beta_2^t) / (1 - beta_1^t) in update t = 1, 2, ... (Kingma and Ba, "Adam: a method for
 /// stochastic optimization", 2015, the form at the end of section 2, whose epsilon is not corrected for the
-/// start). r is the learning rate, g the gradient; as in Keras, the betas in `a` are rounded to float32.
-/// Slots: "momentum" (m), "velocity" (v).
+/// start). With `amsgrad` u <- max(u, v) stands for v in the update of w (Reddi et al., "On the convergence
+/// of Adam and beyond", ICLR 2018). r is the learning rate, g the gradient; as in Keras, the betas in `a` are
+/// rounded to float32. Slots: "momentum" (m), "velocity" (v), "velocity_hat" (u), only with `amsgrad`.
 template <class T>
 class Adam : public Optimizer<T> {
   public:
@@ -40,7 +44,8 @@ class Adam : public Optimizer<T> {
     std::string type() const override { return "Adam"; }
 
   protected:
-    std::vector<std::string_view> slot_names() const override { return {"momentum", "velocity"}; }
+    std::vector<std::string_view> slot_names() const override;
+    bool elementwise() const override { return true; }
     void update(const ParameterUpdate<T>& update) override;
 
   private:

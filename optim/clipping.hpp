@@ -14,8 +14,8 @@ namespace seqgrad {
 /// How gradients g are limited before an update, with Keras's names. At most one is given.
 struct Clipping {
     std::optional<double> clipnorm = {};         ///< each parameter's: g c / max(|g|, c)
-    std::optional<double> global_clipnorm = {};  ///< all parameters': g c / max(norm of all together, c)
     std::optional<double> clipvalue = {};        ///< each element: min(max(g, -c), c)
+    std::optional<double> global_clipnorm = {};  ///< all parameters': g c / max(norm of all together, c)
 };
 
 /// A gradient as an update reads it: clipped element by element on the way, so that no copy is made.

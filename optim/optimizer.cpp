@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <regex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -25,6 +26,12 @@ void check_rate(const std::string& who, double rate) {
     }
 }
 
+void check_weight_decay(std::optional<double> decay) {
+    if (decay && !(std::isfinite(*decay) && *decay >= 0.0)) {
+        throw ValueError(fmt::format("optimizer: weight_decay must be a finite number >= 0, got {}", *decay));
+    }
+}
+
 void check_clipping(const Clipping& c) {
     struct Limit {
         const char* name;
@@ -32,8 +39,8 @@ void check_clipping(const Clipping& c) {
     };
     std::string given;
     int count = 0;
-    for (const Limit& limit : {Limit{"clipnorm", c.clipnorm}, Limit{"global_clipnorm", c.global_clipnorm},
-                               Limit{"clipvalue", c.clipvalue}}) {
+    for (const Limit& limit : {Limit{"clipnorm", c.clipnorm}, Limit{"clipvalue", c.clipvalue},
+                               Limit{"global_clipnorm", c.global_clipnorm}}) {
         if (!limit.value) continue;
         if (!(std::isfinite(*limit.value) && *limit.value > 0.0)) {
             throw ValueError(fmt::format("optimizer: {} must be a finite number above 0, got {}", limit.name,
@@ -43,9 +50,29 @@ void check_clipping(const Clipping& c) {
     }
     if (count > 1) {
         throw ValueError(fmt::format(
-            "optimizer: give one of clipnorm, global_clipnorm and clipvalue at most, got {}", given));
+            "optimizer: give one of clipnorm, clipvalue and global_clipnorm at most, got {}", given));
     }
 }
+
+std::regex to_regex(const char* option, const std::string& pattern) {
+    try {
+        return std::regex(pattern);
+    } catch (const std::regex_error& error) {
+        throw ValueError(fmt::format("optimizer: {} has \"{}\", which is not a regular expression: {}",
+                                     option, pattern, error.what()));
+    }
+}
+
+/// w <- w - d r w, with d rounded to float32 as in Keras.
+template <class T>
+void decay(std::span<T> value, double weight_decay, double rate) {
+    const auto d = static_cast<T>(detail::keras_cast(weight_decay));
+    const auto r = static_cast<T>(rate);
+    for (T& w : value) w -= w * d * r;
+}
+
+/// Elements of a piece: those of the parameter, its gradient and all slots fit the second-level cache.
+constexpr std::size_t piece_size = 8192;
 
 }  // namespace
 
@@ -58,13 +85,63 @@ void check_range(const char* type, const char* name, double value, double low, d
     }
 }
 
+template <class T>
+void check_epsilon(const char* type, double epsilon) {
+    if (!(static_cast<T>(epsilon) > T{0} && std::isfinite(epsilon))) {
+        throw ValueError(fmt::format("{}: epsilon must be a finite number above 0, got {}", type, epsilon));
+    }
+}
+
+template void check_epsilon<float>(const char*, double);
+template void check_epsilon<double>(const char*, double);
+
 }  // namespace detail
 
 template <class T>
-Optimizer<T>::Optimizer(LearningRate learning_rate, const Clipping& clipping)
-    : learning_rate_(std::move(learning_rate)), clipping_(clipping) {
+Optimizer<T>::Optimizer(LearningRate learning_rate, OptimizerOptions options)
+    : learning_rate_(std::move(learning_rate)), options_(std::move(options)) {
     if (!learning_rate_.is_schedule()) check_rate("optimizer", learning_rate_.at(0));
-    check_clipping(clipping_);
+    check_weight_decay(options_.weight_decay);
+    check_clipping(options_.clipping);
+    for (const std::string& pattern : options_.exclude_from_weight_decay)
+        to_regex("exclude_from_weight_decay", pattern);
+}
+
+template <class T>
+void Optimizer<T>::exclude_from_weight_decay(std::vector<Variable<T>> parameters) {
+    if (!settings_.empty()) {
+        throw ValueError(fmt::format(
+            "{}: parameters can be excluded from weight decay only before the optimizer is set up", type()));
+    }
+    for (Variable<T>& p : parameters) not_decaying_.push_back(std::move(p));
+}
+
+template <class T>
+auto Optimizer<T>::settings_for(std::span<const Variable<T>> parameters,
+                                const std::vector<std::string>& names, bool named) const
+    -> std::vector<Settings> {
+    std::vector<Settings> settings(parameters.size(), Settings{.weight_decay = options_.weight_decay});
+    if (!options_.exclude_from_weight_decay.empty() && !named) {
+        throw ValueError(fmt::format(
+            "{}: exclude_from_weight_decay goes by names, and the parameters have none; give them to build",
+            type()));
+    }
+    for (const std::string& pattern : options_.exclude_from_weight_decay) {
+        const std::regex regex = to_regex("exclude_from_weight_decay", pattern);
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            if (std::regex_search(names[i], regex)) settings[i].weight_decay.reset();
+    }
+    for (const Variable<T>& excluded : not_decaying_) {
+        const auto found = std::find_if(parameters.begin(), parameters.end(),
+                                        [&](const Variable<T>& p) { return p.same_as(excluded); });
+        if (found == parameters.end()) {
+            throw ValueError(
+                fmt::format("{}: a parameter excluded from weight decay is none of the {} parameters given",
+                            type(), parameters.size()));
+        }
+        settings[static_cast<std::size_t>(found - parameters.begin())].weight_decay.reset();
+    }
+    return settings;
 }
 
 template <class T>
@@ -110,9 +187,9 @@ void Optimizer<T>::build(std::span<const Variable<T>> parameters, std::span<cons
         }
     }
     std::vector<std::string> labels(names.begin(), names.end());
+    const bool named = !labels.empty() || named_;
     if (built_) {
         check_same(parameters);
-        if (labels.empty()) return;
         for (std::size_t i = 0; named_ && i < labels.size(); ++i) {
             if (labels[i] != names_[i]) {
                 throw ValueError(
@@ -121,19 +198,22 @@ void Optimizer<T>::build(std::span<const Variable<T>> parameters, std::span<cons
                                 type(), described(i), labels[i]));
             }
         }
+        if (settings_.empty()) settings_ = settings_for(parameters, labels.empty() ? names_ : labels, named);
+        if (labels.empty()) return;
         names_ = std::move(labels);
         named_ = true;
         return;
     }
-    const bool named = !labels.empty();
     std::vector<Shape> shapes;
     std::vector<Tensor<T>> slots;
     const std::size_t per_parameter = slot_names().size();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         if (!named) labels.push_back(std::to_string(i));
         shapes.push_back(parameters[i].shape());
-        for (std::size_t s = 0; s < per_parameter; ++s) slots.push_back(zeros<T>(shapes.back()));
+        for (std::size_t s = 0; s < per_parameter; ++s)
+            slots.push_back(full<T>(shapes.back(), static_cast<T>(slot_start(s))));
     }
+    settings_ = settings_for(parameters, labels, named);
     names_ = std::move(labels);
     shapes_ = std::move(shapes);
     slots_ = std::move(slots);
@@ -143,7 +223,7 @@ void Optimizer<T>::build(std::span<const Variable<T>> parameters, std::span<cons
 
 template <class T>
 void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
-    if (!built_) build(parameters);
+    if (!built_ || settings_.empty()) build(parameters);
     check_same(parameters);
     const double rate = learning_rate();
     check_rate(type(), rate);
@@ -180,14 +260,14 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
     }
     const auto limited = [](double norm, double limit) { return limit / std::max(norm, limit); };
     const double global_scale =
-        clipping_.global_clipnorm ? limited(std::sqrt(all), *clipping_.global_clipnorm) : 1.0;
+        options_.clipping.global_clipnorm ? limited(std::sqrt(all), *options_.clipping.global_clipnorm) : 1.0;
     const auto scale_of = [&](std::size_t i) {
-        return clipping_.clipnorm ? limited(norms[i], *clipping_.clipnorm) : global_scale;
+        return options_.clipping.clipnorm ? limited(norms[i], *options_.clipping.clipnorm) : global_scale;
     };
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         // An element's square must be a T too: rules that remember it would hold an infinity forever after.
-        const double norm =
-            clipping_.clipvalue ? std::min(norms[i], *clipping_.clipvalue) : norms[i] * scale_of(i);
+        const double norm = options_.clipping.clipvalue ? std::min(norms[i], *options_.clipping.clipvalue)
+                                                        : norms[i] * scale_of(i);
         if (norm * norm > static_cast<double>(std::numeric_limits<T>::max())) {
             throw ValueError(
                 fmt::format("{}: the gradient of {} has the norm {}, whose square overflows; clip gradients "
@@ -197,16 +277,30 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
     }
 
     const std::size_t per_parameter = slot_names().size();
+    const bool in_pieces = elementwise();
+    std::vector<std::span<T>> slots(per_parameter);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         if (!takes_part(parameters[i])) continue;
+        const std::span<T> value = parameters[i].mutable_data();
         ClippedGradient<T> gradient{.data = parameters[i].grad().data(),
                                     .scale = static_cast<T>(scale_of(i))};
-        if (clipping_.clipvalue) gradient.limit = static_cast<T>(*clipping_.clipvalue);
-        update({.value = parameters[i].mutable_data(),
-                .gradient = gradient,
-                .slots = std::span<Tensor<T>>(slots_).subspan(i * per_parameter, per_parameter),
-                .learning_rate = rate,
-                .step = iterations_ + 1});
+        if (options_.clipping.clipvalue) gradient.limit = static_cast<T>(*options_.clipping.clipvalue);
+        const std::size_t piece =
+            in_pieces && settings_[i].weight_decay ? piece_size : std::max<std::size_t>(value.size(), 1);
+        for (std::size_t start = 0; start < value.size(); start += piece) {
+            const std::size_t length = std::min(piece, value.size() - start);
+            const std::span<T> part = value.subspan(start, length);
+            for (std::size_t s = 0; s < per_parameter; ++s)
+                slots[s] = {slots_[i * per_parameter + s].data() + start, length};
+            if (settings_[i].weight_decay) decay(part, *settings_[i].weight_decay, rate);
+            update({.value = part,
+                    .gradient = {.data = gradient.data + start,
+                                 .scale = gradient.scale,
+                                 .limit = gradient.limit},
+                    .slots = slots,
+                    .learning_rate = rate,
+                    .step = iterations_ + 1});
+        }
     }
     ++iterations_;
 }

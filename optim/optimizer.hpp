@@ -30,12 +30,20 @@ struct OptimizerState {
     std::vector<Slot> slots = {};              ///< parameter by parameter, in the order of `apply`
 };
 
-/// One parameter's part in an update.
+/// Arguments that every rule has, with Keras's names and defaults.
+struct OptimizerOptions {
+    std::optional<double> weight_decay = {};  ///< d: w <- w - d r w before each update; finite, >= 0
+    Clipping clipping = {};
+    /// Regular expressions (ECMAScript): a parameter in whose name one of them is found does not decay.
+    std::vector<std::string> exclude_from_weight_decay = {};
+};
+
+/// One parameter's part in an update, or a piece of it.
 template <class T>
 struct ParameterUpdate {
-    std::span<T> value;           ///< the parameter's elements, to be changed
-    ClippedGradient<T> gradient;  ///< of the same length; `gradient[i]` is clipped already
-    std::span<Tensor<T>> slots;   ///< in the order of `slot_names()`, of the same length, zeros at first
+    std::span<T> value;                   ///< the parameter's elements, to be changed
+    ClippedGradient<T> gradient;          ///< of the same length; `gradient[i]` is clipped already
+    std::span<const std::span<T>> slots;  ///< in the order of `slot_names()`, each of the same length
     double learning_rate;
     std::int64_t step;  ///< 1 for the first update
 };
@@ -85,6 +93,11 @@ class Optimizer {
     /// parameter that is not a leaf, and for one that is given twice.
     void build(std::span<const Variable<T>> parameters, std::span<const std::string> names = {});
 
+    /// Exempts these parameters, besides those that the configuration names, from weight decay. Throws
+    /// ValueError once the optimizer is set up for its parameters, which `build` and `apply` do; these throw
+    /// ValueError for an exempted parameter that is not one of theirs.
+    void exclude_from_weight_decay(std::vector<Variable<T>> parameters);
+
     /// Number of updates made.
     std::int64_t iterations() const noexcept { return iterations_; }
 
@@ -93,7 +106,7 @@ class Optimizer {
     /// Throws ValueError when the rate is a function of the iterations, or unless `rate` is finite and >= 0.
     void set_learning_rate(double rate);
 
-    const Clipping& clipping() const noexcept { return clipping_; }
+    const OptimizerOptions& options() const noexcept { return options_; }
 
     /// A copy of all that the optimizer remembers.
     OptimizerState<T> state() const;
@@ -104,9 +117,9 @@ class Optimizer {
     void set_state(const OptimizerState<T>& state);
 
   protected:
-    /// Throws ValueError for a rate below 0 or not finite, for a clipping limit that is not a finite number
-    /// above 0, and when more than one is given.
-    Optimizer(LearningRate learning_rate, const Clipping& clipping);
+    /// Throws ValueError for a rate or weight decay below 0 or not finite, for a clipping limit that is not a
+    /// finite number above 0, when more than one is given, and for what is not a regular expression.
+    explicit Optimizer(LearningRate learning_rate, OptimizerOptions options = {});
     Optimizer(const Optimizer&) = default;
     Optimizer(Optimizer&&) noexcept = default;
     Optimizer& operator=(const Optimizer&) = default;
@@ -115,31 +128,49 @@ class Optimizer {
     /// Names of what is remembered of each parameter; always the same ones.
     virtual std::vector<std::string_view> slot_names() const { return {}; }
 
-    /// Changes one parameter and its slots. Throws nothing.
+    /// What a slot's elements are at first.
+    virtual double slot_start(std::size_t /*slot*/) const { return 0.0; }
+
+    /// Whether each element's update depends on that element alone. A parameter then comes in pieces, so that
+    /// all that happens to a piece happens while it is in the processor's cache.
+    virtual bool elementwise() const { return false; }
+
+    /// Changes one parameter, or a piece of it, and its slots. Throws nothing.
     virtual void update(const ParameterUpdate<T>& update) = 0;
 
   private:
+    /// What the options come to for one parameter.
+    struct Settings {
+        std::optional<double> weight_decay;
+    };
+
     void check_same(std::span<const Variable<T>> parameters) const;
+    std::vector<Settings> settings_for(std::span<const Variable<T>> parameters,
+                                       const std::vector<std::string>& names, bool named) const;
     std::string described(std::size_t parameter) const;
 
     LearningRate learning_rate_;
-    Clipping clipping_;
+    OptimizerOptions options_;
+    std::vector<Variable<T>> not_decaying_;
     std::int64_t iterations_ = 0;
     bool built_ = false;
     bool named_ = false;
     std::vector<std::string> names_;
     std::vector<Shape> shapes_;
-    std::vector<Tensor<T>> slots_;  // parameter by parameter
+    std::vector<Tensor<T>> slots_;    // parameter by parameter
+    std::vector<Settings> settings_;  // none until the parameters themselves were given
 };
 
 namespace detail {
 
-/// The clipping part of an optimizer's configuration.
+/// The part of an optimizer's configuration that all rules have.
 template <class Config>
-Clipping clipping_of(const Config& config) {
-    return {.clipnorm = config.clipnorm,
-            .global_clipnorm = config.global_clipnorm,
-            .clipvalue = config.clipvalue};
+OptimizerOptions options_of(const Config& config) {
+    return {.weight_decay = config.weight_decay,
+            .clipping = {.clipnorm = config.clipnorm,
+                         .clipvalue = config.clipvalue,
+                         .global_clipnorm = config.global_clipnorm},
+            .exclude_from_weight_decay = config.exclude_from_weight_decay};
 }
 
 /// A constant of an update rule where Keras rounds it to float32. On TensorFlow it does so in every dtype
@@ -152,6 +183,11 @@ inline double keras_cast(double constant) {
 /// Throws ValueError unless the configured number lies in [low, high], or in [low, high) when `open`.
 void check_range(const char* type, const char* name, double value, double low, double high,
                  bool open = false);
+
+/// Throws ValueError unless `epsilon` is a finite number above 0, in T too: without it a parameter whose
+/// gradients are all 0 would become 0 / 0.
+template <class T>
+void check_epsilon(const char* type, double epsilon);
 
 }  // namespace detail
 

@@ -7,7 +7,7 @@ namespace seqgrad {
 
 template <class T>
 SGD<T>::SGD(SGDConfig config)
-    : Optimizer<T>(config.learning_rate, detail::clipping_of(config)), config_(std::move(config)) {
+    : Optimizer<T>(config.learning_rate, detail::options_of(config)), config_(std::move(config)) {
     detail::check_range("SGD", "momentum", config_.momentum, 0.0, 1.0);
 }
 

@@ -14,9 +14,11 @@ struct SGDConfig {
     LearningRate learning_rate = 0.01;           ///< finite, >= 0
     double momentum = 0.0;                       ///< in [0, 1]
     bool nesterov = false;                       ///< looks one step of momentum ahead; none without momentum
+    std::optional<double> weight_decay = {};     ///< see OptimizerOptions
     std::optional<double> clipnorm = {};         ///< see Clipping
-    std::optional<double> global_clipnorm = {};  ///< see Clipping
     std::optional<double> clipvalue = {};        ///< see Clipping
+    std::optional<double> global_clipnorm = {};  ///< see Clipping
+    std::vector<std::string> exclude_from_weight_decay = {};  ///< see OptimizerOptions
 };
 
 /// Gradient descent, with momentum where asked for.
@@ -39,6 +41,7 @@ class SGD : public Optimizer<T> {
 
   protected:
     std::vector<std::string_view> slot_names() const override;
+    bool elementwise() const override { return true; }
     void update(const ParameterUpdate<T>& update) override;
 
   private:

@@ -9,6 +9,8 @@
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/optim/adam.hpp"
+#include "seqgrad/optim/adamw.hpp"
+#include "seqgrad/optim/rmsprop.hpp"
 #include "seqgrad/optim/sgd.hpp"
 #include "seqgrad/train/losses.hpp"
 
@@ -39,9 +41,10 @@ std::unique_ptr<Optimizer<T>> build_optimizer(const std::string& name, const Jso
         double rate = 0;
         config.read("learning_rate", rate);
         c.learning_rate = rate;
+        config.read("weight_decay", c.weight_decay);
         config.read("clipnorm", c.clipnorm);
-        config.read("global_clipnorm", c.global_clipnorm);
         config.read("clipvalue", c.clipvalue);
+        config.read("global_clipnorm", c.global_clipnorm);
         double unused_without_ema = 0;
         if (!config.has("use_ema")) config.read("ema_momentum", unused_without_ema);
     };
@@ -53,14 +56,26 @@ std::unique_ptr<Optimizer<T>> build_optimizer(const std::string& name, const Jso
         config.finish();
         return std::make_unique<SGD<T>>(c);
     }
-    if (name == "Adam") {
-        AdamConfig c;
+    const auto adam = [&]<class Rule>(typename Rule::Config c) -> std::unique_ptr<Optimizer<T>> {
         read_common(c);
         config.read("beta_1", c.beta_1);
         config.read("beta_2", c.beta_2);
         config.read("epsilon", c.epsilon);
+        config.read("amsgrad", c.amsgrad);
         config.finish();
-        return std::make_unique<Adam<T>>(c);
+        return std::make_unique<Rule>(c);
+    };
+    if (name == "Adam") return adam.template operator()<Adam<T>>({});
+    if (name == "AdamW") return adam.template operator()<AdamW<T>>({});
+    if (name == "RMSprop") {
+        RMSpropConfig c;
+        read_common(c);
+        config.read("rho", c.rho);
+        config.read("momentum", c.momentum);
+        config.read("epsilon", c.epsilon);
+        config.read("centered", c.centered);
+        config.finish();
+        return std::make_unique<RMSprop<T>>(c);
     }
     throw Unsupported("optimizer " + name);
 }

@@ -21,12 +21,20 @@ TEST_CASE_TEMPLATE("Adam follows Keras step by step, clipped or not", T, float, 
     test::replay(element, "Adam_clipvalue");
 }
 
+TEST_CASE_TEMPLATE("Adam with amsgrad follows Keras step by step", T, float, double) {
+    Adam<T> rule({.learning_rate = 0.05, .beta_2 = 0.9, .amsgrad = true});
+    test::replay(rule, "Adam_amsgrad");
+    CHECK(rule.state().slots[2].name == "0.velocity_hat");
+}
+
 TEST_CASE("Adam has Keras's defaults") {
     const AdamConfig config;
     CHECK(config.learning_rate.at(0) == 0.001);
     CHECK(config.beta_1 == 0.9);
     CHECK(config.beta_2 == 0.999);
     CHECK(config.epsilon == 1e-7);
+    CHECK_FALSE(config.amsgrad);
+    CHECK_FALSE(config.weight_decay.has_value());
     CHECK(Adam<float>().type() == "Adam");
 }
 

@@ -99,11 +99,11 @@ TEST_CASE("gradients of zero are left at zero by every way of clipping") {
 TEST_CASE("one way of clipping is allowed, with a limit above 0") {
     CHECK_THROWS_WITH_AS(
         SGD<float>({.clipnorm = 1.0, .clipvalue = 0.5}),
-        "optimizer: give one of clipnorm, global_clipnorm and clipvalue at most, got clipnorm = 1, "
+        "optimizer: give one of clipnorm, clipvalue and global_clipnorm at most, got clipnorm = 1, "
         "clipvalue = 0.5",
         ValueError);
     CHECK_THROWS_AS(SGD<float>({.clipnorm = 1.0, .global_clipnorm = 1.0}), ValueError);
-    CHECK_THROWS_AS(SGD<float>({.global_clipnorm = 1.0, .clipvalue = 1.0}), ValueError);
+    CHECK_THROWS_AS(SGD<float>({.clipvalue = 1.0, .global_clipnorm = 1.0}), ValueError);
     CHECK_THROWS_WITH_AS(SGD<float>({.global_clipnorm = 0.0}),
                          "optimizer: global_clipnorm must be a finite number above 0, got 0", ValueError);
     CHECK_THROWS_AS(SGD<float>({.clipnorm = -1.0}), ValueError);

@@ -16,6 +16,8 @@ TEST_CASE_TEMPLATE("SGD follows Keras step by step", T, float, double) {
     test::replay(momentum, "SGD_momentum");
     SGD<T> nesterov({.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
     test::replay(nesterov, "SGD_nesterov");
+    SGD<T> decaying({.learning_rate = 0.1, .weight_decay = 0.05});
+    test::replay(decaying, "SGD_weight_decay");
 }
 
 TEST_CASE("SGD has Keras's defaults") {
