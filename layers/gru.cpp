@@ -61,10 +61,10 @@ RecurrentOutput<T> GRUCell<T>::step(const Variable<T>& x, const States& states) 
     const bool rows = weights_.bias && config_.reset_after;
     const Variable<T> input_bias = rows ? select(weights_.bias, 0, 0) : weights_.bias;
     const Variable<T> recurrent_bias = rows ? select(weights_.bias, 0, 1) : Variable<T>();
+    // Masks of the input are drawn before those of the state, as Keras does.
     const auto input =
         detail::project(dropout_.on_input(x, this->training()), weights_.kernel, input_bias, 3);
     const auto seen = dropout_.on_state(states[0], this->training());
-    const Variable<T>& seen_by_candidate = seen.back();
     if (config_.reset_after) {
         const auto recurrent = detail::project(seen, weights_.recurrent_kernel, recurrent_bias, 3);
         const Variable<T> r = apply(config_.recurrent_activation, input[1] + recurrent[1]);
@@ -75,8 +75,7 @@ RecurrentOutput<T> GRUCell<T>::step(const Variable<T>& x, const States& states) 
     const Variable<T> z = apply(config_.recurrent_activation, input[0] + linear(seen.front(), kernels[0]));
     const Variable<T> r =
         apply(config_.recurrent_activation, input[1] + linear(seen[seen.size() == 1 ? 0 : 1], kernels[1]));
-    return blend(z, states[0],
-                 apply(config_.activation, input[2] + linear(r * seen_by_candidate, kernels[2])));
+    return blend(z, states[0], apply(config_.activation, input[2] + linear(r * seen.back(), kernels[2])));
 }
 
 namespace {

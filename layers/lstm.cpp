@@ -56,8 +56,10 @@ Variable<T> LSTMCell<T>::drop_input(const Variable<T>& x) {
 
 template <class T>
 RecurrentOutput<T> LSTMCell<T>::step(const Variable<T>& x, const States& states) {
-    const auto sums = detail::gate_sums(dropout_.on_input(x, this->training()),
-                                        dropout_.on_state(states[0], this->training()), weights_, 4);
+    // Masks of the input are drawn before those of the state, as Keras does.
+    const auto seen = dropout_.on_input(x, this->training());
+    const auto state = dropout_.on_state(states[0], this->training());
+    const auto sums = detail::gate_sums(seen, state, weights_, 4);
     const Variable<T> i = apply(config_.recurrent_activation, sums[0]);
     const Variable<T> f = apply(config_.recurrent_activation, sums[1]);
     const Variable<T> candidate = apply(config_.activation, sums[2]);

@@ -45,10 +45,10 @@ Variable<T> SimpleRNNCell<T>::drop_input(const Variable<T>& x) {
 
 template <class T>
 RecurrentOutput<T> SimpleRNNCell<T>::step(const Variable<T>& x, const States& states) {
-    const Variable<T> h =
-        apply(config_.activation,
-              detail::gate_sums(dropout_.on_input(x, this->training()),
-                                dropout_.on_state(states[0], this->training()), weights_, 1)[0]);
+    // Masks of the input are drawn before those of the state, as Keras does.
+    const auto seen = dropout_.on_input(x, this->training());
+    const auto state = dropout_.on_state(states[0], this->training());
+    const Variable<T> h = apply(config_.activation, detail::gate_sums(seen, state, weights_, 1)[0]);
     return {h, {h}};
 }
 

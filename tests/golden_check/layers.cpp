@@ -5,11 +5,14 @@
 
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/dropout.hpp"
+#include "seqgrad/layers/embedding.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/simple_rnn.hpp"
 #include "seqgrad/layers/stacked_rnn_cells.hpp"
+#include "seqgrad/layers/time_distributed.hpp"
 
 namespace seqgrad::test {
 
@@ -62,6 +65,33 @@ std::shared_ptr<Module<T>> build_layer_normalization(Config& config) {
     return std::make_shared<LayerNormalization<T>>(c);
 }
 
+template <class T>
+std::shared_ptr<Module<T>> build_embedding(Config& config) {
+    EmbeddingConfig c;
+    config.read("input_dim", c.input_dim);
+    config.read("output_dim", c.output_dim);
+    config.read("mask_zero", c.mask_zero);
+    config.finish();
+    return std::make_shared<Embedding<T>>(c);
+}
+
+template <class T>
+std::shared_ptr<Module<T>> build_dropout(Config& config) {
+    DropoutConfig c;
+    config.read("rate", c.rate);
+    config.read("seed", c.seed);
+    config.finish();
+    return std::make_shared<Dropout<T>>(c);
+}
+
+template <class T>
+std::shared_ptr<Module<T>> build_time_distributed(Config& config) {
+    Json layer;
+    config.read("layer", layer);
+    config.finish();
+    return std::make_shared<TimeDistributed<T>>(build_layer<T>(layer.at("layer"), layer.at("config")));
+}
+
 template <class CellConfig>
 CellConfig read_cell(Config& config) {
     CellConfig c;
@@ -71,6 +101,9 @@ CellConfig read_cell(Config& config) {
         config.read("recurrent_activation", c.recurrent_activation);
     if constexpr (requires { c.reset_after; }) config.read("reset_after", c.reset_after);
     config.read("use_bias", c.use_bias);
+    config.read("dropout", c.dropout);
+    config.read("recurrent_dropout", c.recurrent_dropout);
+    config.read("seed", c.seed);
     return c;
 }
 
@@ -143,6 +176,9 @@ template <class T>
 std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& json) {
     Config config(json);
     if (kind == "Dense") return build_dense<T>(config);
+    if (kind == "Embedding") return build_embedding<T>(config);
+    if (kind == "Dropout") return build_dropout<T>(config);
+    if (kind == "TimeDistributed") return build_time_distributed<T>(config);
     if (kind == "LayerNormalization") return build_layer_normalization<T>(config);
     if (kind == "Bidirectional") return build_bidirectional<T>(config, json);
     return build_rnn<T>(kind, json);
