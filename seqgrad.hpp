@@ -43,6 +43,7 @@
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/masking.hpp"
 #include "seqgrad/layers/model.hpp"
+#include "seqgrad/layers/model_json.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/layers/recurrent_cell.hpp"
 #include "seqgrad/layers/regularizers.hpp"
