@@ -5,8 +5,6 @@
 
 #include "golden_check/comparison.hpp"
 
-#include "seqgrad/core/ops/activations.hpp"
-
 namespace seqgrad::test {
 
 /// A fixture's "config": arguments by Keras's names. Every one has to be asked for, so that none is silently
@@ -29,10 +27,6 @@ class Config {
     void read(const std::string& key, std::optional<Value>& target) {
         std::erase(unread_, key);
         if (has(key)) target = json_.at(key).template get<Value>();
-    }
-    void read(const std::string& key, Activation& target) {
-        std::erase(unread_, key);
-        if (has(key)) target = activation_from_name(json_.at(key).get<std::string>());
     }
 
     /// An argument that may only be given with this value.
