@@ -1,5 +1,7 @@
 #include "seqgrad/layers/flatten.hpp"
 
+#include <limits>
+
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
@@ -17,8 +19,14 @@ PartialShape Flatten<T>::compute_output_shape(const PartialShape& input_shape) c
             fmt::format("{}: expected x [batch, ...] (rank 1 or more), got a scalar", this->description()));
     }
     std::ptrdiff_t features = 1;
-    for (std::size_t i = 1; i < input_shape.size(); ++i)
-        features = features == unknown || input_shape[i] == unknown ? unknown : features * input_shape[i];
+    for (std::size_t i = 1; i < input_shape.size() && features != unknown; ++i) {
+        const std::ptrdiff_t size = input_shape[i];
+        if (size > 0 && features > std::numeric_limits<std::ptrdiff_t>::max() / size) {
+            throw ShapeError(fmt::format("{}: the sizes of {} are too large to be multiplied",
+                                         this->description(), to_string(input_shape)));
+        }
+        features = size == unknown ? unknown : features * size;
+    }
     return {input_shape[0], features};
 }
 

@@ -239,7 +239,7 @@ class ObjectReader {
                 [&] { return rule_named(std::type_identity<V>(), place.json.get<std::string>()); });
         };
         if (at.json.is_string()) {
-            value = at.wrap([&] { return made<V>(named(at)); });
+            value = at.wrap([&] { return made(std::type_identity<V>(), named(at)); });
             return;
         }
         if (!at.json.is_object()) {
@@ -258,11 +258,14 @@ class ObjectReader {
             arguments.finish();
         }
         object.finish();
-        value = at.wrap([&] { return made<V>(std::move(rule)); });
+        value = at.wrap([&] { return made(std::type_identity<V>(), std::move(rule)); });
     }
 
+    static Initializer made(std::type_identity<Initializer>, Initializer::Rule rule) {
+        return Initializer(std::move(rule));
+    }
     template <AnyRule V>
-    static V made(typename V::Rule rule) {
+    static V made(std::type_identity<V>, typename V::Rule rule) {
         return std::visit(
             [](auto& r) {
                 if constexpr (std::same_as<decltype(r), std::monostate&>) {

@@ -23,6 +23,12 @@ TEST_CASE("Flatten knows the sizes of unusual inputs") {
     CHECK(layer(constant(ones<float>({2, 0, 3}))).shape() == Shape{2, 0});
     CHECK(layer.compute_output_shape({unknown, unknown, 3}) == PartialShape{unknown, unknown});
     CHECK(layer.compute_output_shape({4, 5, 3}) == PartialShape{4, 15});
+    CHECK(layer.compute_output_shape({4, 1 << 30, unknown, 1 << 30}) == PartialShape{4, unknown});
+    const std::ptrdiff_t large = std::ptrdiff_t{1} << 40;
+    CHECK_THROWS_WITH_AS(layer.compute_output_shape({unknown, large, large}),
+                         "Flatten: the sizes of (None, 1099511627776, 1099511627776) are too large to be "
+                         "multiplied",
+                         ShapeError);
     CHECK_THROWS_WITH_AS(layer(constant(ones<float>({}))),
                          "Flatten: expected x [batch, ...] (rank 1 or more), got a scalar", ShapeError);
 }

@@ -33,10 +33,7 @@
 #include "seqgrad/layers/stacked_rnn_cells.hpp"
 #include "seqgrad/layers/time_distributed.hpp"
 
-using namespace seqgrad;
-using Json = nlohmann::ordered_json;
-
-namespace {
+namespace seqgrad::test {
 
 /// Anything that a member of a configuration can be made of; for counting them.
 struct AnyMember {
@@ -56,11 +53,18 @@ struct AnyMember {
     operator std::optional<std::size_t>() const;
 };
 
+}  // namespace seqgrad::test
+
+using namespace seqgrad;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
 /// The number of members of an aggregate.
 template <class C, class... Members>
 constexpr std::size_t member_count() {
-    if constexpr (requires { C{Members{}..., AnyMember{}}; }) {
-        return member_count<C, Members..., AnyMember>();
+    if constexpr (requires { C{Members{}..., test::AnyMember{}}; }) {
+        return member_count<C, Members..., test::AnyMember>();
     } else {
         return sizeof...(Members);
     }
@@ -421,6 +425,16 @@ TEST_CASE("wrong modules inside modules are refused") {
         model_from_json<float>(R"({"class_name":"Flatten"})"),
         "/class_name: expected \"Sequential\", got \"Flatten\"; layer_from_json reads single layers",
         FormatError);
+}
+
+TEST_CASE("sizes whose product is too large are refused") {
+    CHECK(refusal_of("Sequential", R"({"layers":[{"class_name":"InputLayer","config":{"shape":)"
+                                   R"([2147483647,2147483647,2147483647]}},{"class_name":"Flatten"}]})")
+              .starts_with("/config/layers/1: Flatten: the sizes of"));
+    CHECK(refusal_of("Sequential",
+                     R"({"layers":[{"class_name":"InputLayer","config":{"shape":[1,2147483647]}},)"
+                     R"({"class_name":"LSTM","config":{"units":2147483647}}]})")
+              .starts_with("/config/layers/1: "));
 }
 
 TEST_CASE("nesting has a limit") {
