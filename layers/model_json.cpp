@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -100,6 +101,8 @@ struct Place {
             throw;
         } catch (const Error& e) {
             fail(e.what());
+        } catch (const std::bad_alloc&) {
+            fail("there is no memory for so large a layer");
         }
     }
 };
