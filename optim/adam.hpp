@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,16 +12,21 @@ namespace seqgrad {
 
 /// Arguments of Adam, with Keras's names and defaults.
 struct AdamConfig {
-    LearningRate learning_rate = 0.001;                       ///< finite, >= 0
-    double beta_1 = 0.9;                                      ///< decay of the first moment, in [0, 1)
-    double beta_2 = 0.999;                                    ///< decay of the second moment, in [0, 1)
-    double epsilon = 1e-7;                                    ///< finite, > 0
-    bool amsgrad = false;                                     ///< divides by the largest second moment so far
-    std::optional<double> weight_decay = {};                  ///< see OptimizerOptions
-    std::optional<double> clipnorm = {};                      ///< see Clipping
-    std::optional<double> clipvalue = {};                     ///< see Clipping
-    std::optional<double> global_clipnorm = {};               ///< see Clipping
-    std::vector<std::string> exclude_from_weight_decay = {};  ///< see OptimizerOptions
+    LearningRate learning_rate = 0.001;          ///< finite, >= 0
+    double beta_1 = 0.9;                         ///< decay of the first moment, in [0, 1)
+    double beta_2 = 0.999;                       ///< decay of the second moment, in [0, 1)
+    double epsilon = 1e-7;                       ///< finite, > 0
+    bool amsgrad = false;                        ///< divides by the largest second moment so far
+    std::optional<double> weight_decay = {};     ///< see OptimizerOptions
+    std::optional<double> clipnorm = {};         ///< see Clipping
+    std::optional<double> clipvalue = {};        ///< see Clipping
+    std::optional<double> global_clipnorm = {};  ///< see Clipping
+    bool use_ema = false;                        ///< see OptimizerOptions, as all that follow
+    double ema_momentum = 0.99;
+    std::optional<std::int64_t> ema_overwrite_frequency = {};
+    std::optional<std::int64_t> gradient_accumulation_steps = {};
+    std::vector<std::string> exclude_from_weight_decay = {};
+    std::vector<ParameterGroup> groups = {};
 };
 
 /// Adaptive moment estimation.

@@ -35,6 +35,14 @@ struct ClippedGradient {
 template <class T>
 double sum_of_squares(const Tensor<T>& t);
 
+namespace detail {
+
+/// The same of the sum of two tensors of one shape.
+template <class T>
+double sum_of_squares(const Tensor<T>& a, const Tensor<T>& b);
+
+}  // namespace detail
+
 /// The Euclidean norm of all gradients taken together as one vector. Parameters without a gradient count 0.
 template <class T>
 double global_norm(std::span<const Variable<T>> parameters);

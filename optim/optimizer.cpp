@@ -26,10 +26,9 @@ void check_rate(const std::string& who, double rate) {
     }
 }
 
-void check_weight_decay(std::optional<double> decay) {
-    if (decay && !(std::isfinite(*decay) && *decay >= 0.0)) {
-        throw ValueError(fmt::format("optimizer: weight_decay must be a finite number >= 0, got {}", *decay));
-    }
+void check_at_least(const char* name, std::optional<std::int64_t> value, std::int64_t least) {
+    if (value && *value < least)
+        throw ValueError(fmt::format("optimizer: {} must be at least {}, got {}", name, least, *value));
 }
 
 void check_clipping(const Clipping& c) {
@@ -63,12 +62,43 @@ std::regex to_regex(const char* option, const std::string& pattern) {
     }
 }
 
+void check_group(const ParameterGroup& group) {
+    for (const std::string& pattern : group.names) to_regex("a group's names", pattern);
+    detail::check_not_negative("optimizer", "a group's learning_rate_multiplier",
+                               group.learning_rate_multiplier);
+    if (group.weight_decay)
+        detail::check_not_negative("optimizer", "a group's weight_decay", *group.weight_decay);
+}
+
+void check_options(const OptimizerOptions& options) {
+    if (options.weight_decay) detail::check_not_negative("optimizer", "weight_decay", *options.weight_decay);
+    check_clipping(options.clipping);
+    detail::check_range("optimizer", "ema_momentum", options.ema_momentum, 0.0, 1.0);
+    check_at_least("ema_overwrite_frequency", options.ema_overwrite_frequency, 1);
+    check_at_least("gradient_accumulation_steps", options.gradient_accumulation_steps, 2);
+    for (const std::string& pattern : options.exclude_from_weight_decay)
+        to_regex("exclude_from_weight_decay", pattern);
+    for (const ParameterGroup& group : options.groups) check_group(group);
+}
+
 /// w <- w - d r w, with d rounded to float32 as in Keras.
 template <class T>
 void decay(std::span<T> value, double weight_decay, double rate) {
     const auto d = static_cast<T>(detail::keras_cast(weight_decay));
     const auto r = static_cast<T>(rate);
     for (T& w : value) w -= w * d * r;
+}
+
+/// a <- m a + (1 - m) w
+template <class T>
+void average(const T* value, T* mean, std::size_t n, T momentum) {
+    const T toward = T{1} - momentum;
+    for (std::size_t i = 0; i < n; ++i) mean[i] = momentum * mean[i] + toward * value[i];
+}
+
+template <class T>
+void add_to(T* sum, const T* x, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) sum[i] += x[i];
 }
 
 /// Elements of a piece: those of the parameter, its gradient and all slots fit the second-level cache.
@@ -83,6 +113,11 @@ void check_range(const char* type, const char* name, double value, double low, d
         throw ValueError(fmt::format("{}: {} must lie in [{}, {}{}, got {}", type, name, low, high,
                                      open ? ")" : "]", value));
     }
+}
+
+void check_not_negative(const char* type, const char* name, double value) {
+    if (!(std::isfinite(value) && value >= 0.0))
+        throw ValueError(fmt::format("{}: {} must be a finite number >= 0, got {}", type, name, value));
 }
 
 template <class T>
@@ -101,47 +136,97 @@ template <class T>
 Optimizer<T>::Optimizer(LearningRate learning_rate, OptimizerOptions options)
     : learning_rate_(std::move(learning_rate)), options_(std::move(options)) {
     if (!learning_rate_.is_schedule()) check_rate("optimizer", learning_rate_.at(0));
-    check_weight_decay(options_.weight_decay);
-    check_clipping(options_.clipping);
-    for (const std::string& pattern : options_.exclude_from_weight_decay)
-        to_regex("exclude_from_weight_decay", pattern);
+    check_options(options_);
+}
+
+template <class T>
+void Optimizer<T>::check_not_set_up(const char* what) const {
+    if (!settings_.empty())
+        throw ValueError(fmt::format("{}: {} before the optimizer is set up", type(), what));
 }
 
 template <class T>
 void Optimizer<T>::exclude_from_weight_decay(std::vector<Variable<T>> parameters) {
-    if (!settings_.empty()) {
-        throw ValueError(fmt::format(
-            "{}: parameters can be excluded from weight decay only before the optimizer is set up", type()));
-    }
+    check_not_set_up("parameters can be excluded from weight decay only");
     for (Variable<T>& p : parameters) not_decaying_.push_back(std::move(p));
+}
+
+template <class T>
+void Optimizer<T>::add_group(std::vector<Variable<T>> parameters, ParameterGroup group) {
+    check_not_set_up("groups can be added only");
+    check_group(group);
+    groups_.push_back({.group = std::move(group), .parameters = std::move(parameters)});
 }
 
 template <class T>
 auto Optimizer<T>::settings_for(std::span<const Variable<T>> parameters,
                                 const std::vector<std::string>& names, bool named) const
     -> std::vector<Settings> {
-    std::vector<Settings> settings(parameters.size(), Settings{.weight_decay = options_.weight_decay});
-    if (!options_.exclude_from_weight_decay.empty() && !named) {
-        throw ValueError(fmt::format(
-            "{}: exclude_from_weight_decay goes by names, and the parameters have none; give them to build",
-            type()));
-    }
-    for (const std::string& pattern : options_.exclude_from_weight_decay) {
-        const std::regex regex = to_regex("exclude_from_weight_decay", pattern);
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-            if (std::regex_search(names[i], regex)) settings[i].weight_decay.reset();
-    }
-    for (const Variable<T>& excluded : not_decaying_) {
-        const auto found = std::find_if(parameters.begin(), parameters.end(),
-                                        [&](const Variable<T>& p) { return p.same_as(excluded); });
-        if (found == parameters.end()) {
+    const auto matching = [&](const char* option, const std::vector<std::string>& patterns) {
+        std::vector<bool> found(parameters.size(), false);
+        if (!patterns.empty() && !named) {
             throw ValueError(
-                fmt::format("{}: a parameter excluded from weight decay is none of the {} parameters given",
-                            type(), parameters.size()));
+                fmt::format("{}: {} go by the parameters' names, and these have none; give them to build",
+                            type(), option));
         }
-        settings[static_cast<std::size_t>(found - parameters.begin())].weight_decay.reset();
+        for (const std::string& pattern : patterns) {
+            const std::regex regex = to_regex(option, pattern);
+            for (std::size_t i = 0; i < parameters.size(); ++i)
+                if (std::regex_search(names[i], regex)) found[i] = true;
+        }
+        return found;
+    };
+    const auto index_of = [&](const Variable<T>& p, const char* what) {
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            if (parameters[i].same_as(p)) return i;
+        throw ValueError(fmt::format("{}: a parameter {} is none of the {} parameters given", type(), what,
+                                     parameters.size()));
+    };
+
+    std::vector<Settings> settings(parameters.size(), Settings{.weight_decay = options_.weight_decay});
+    std::vector<bool> grouped(parameters.size(), false);
+    const auto apply_group = [&](const ParameterGroup& group, const std::vector<bool>& members) {
+        bool any = false;
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            if (!members[i]) continue;
+            if (grouped[i]) {
+                throw ValueError(fmt::format("{}: {} belongs to two groups", type(),
+                                             named ? fmt::format("parameter {} \"{}\"", i, names[i])
+                                                   : fmt::format("parameter {}", i)));
+            }
+            any = grouped[i] = true;
+            settings[i].rate_multiplier = group.learning_rate_multiplier;
+            if (group.weight_decay) settings[i].weight_decay = group.weight_decay;
+            settings[i].frozen = group.frozen;
+        }
+        if (!any) {
+            std::string patterns;
+            for (const std::string& name : group.names) patterns += fmt::format(" \"{}\"", name);
+            throw ValueError(fmt::format("{}: no parameter belongs to a group{}", type(),
+                                         patterns.empty() ? "" : " of names" + patterns));
+        }
+    };
+    for (const ParameterGroup& group : options_.groups) apply_group(group, matching("groups", group.names));
+    for (const auto& [group, handles] : groups_) {
+        std::vector<bool> members = matching("groups", group.names);
+        for (const Variable<T>& p : handles) members[index_of(p, "of a group")] = true;
+        apply_group(group, members);
     }
+    const std::vector<bool> excluded =
+        matching("exclude_from_weight_decay's patterns", options_.exclude_from_weight_decay);
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        if (excluded[i]) settings[i].weight_decay.reset();
+    for (const Variable<T>& p : not_decaying_)
+        settings[index_of(p, "excluded from weight decay")].weight_decay.reset();
     return settings;
+}
+
+template <class T>
+std::vector<std::string_view> Optimizer<T>::all_slot_names() const {
+    std::vector<std::string_view> names = slot_names();
+    if (options_.use_ema) names.push_back("average");
+    if (accumulation() > 1) names.push_back("gradient_accumulator");
+    return names;
 }
 
 template <class T>
@@ -206,12 +291,13 @@ void Optimizer<T>::build(std::span<const Variable<T>> parameters, std::span<cons
     }
     std::vector<Shape> shapes;
     std::vector<Tensor<T>> slots;
-    const std::size_t per_parameter = slot_names().size();
+    const std::size_t own = slot_names().size();
+    const std::size_t per_parameter = all_slot_names().size();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         if (!named) labels.push_back(std::to_string(i));
         shapes.push_back(parameters[i].shape());
         for (std::size_t s = 0; s < per_parameter; ++s)
-            slots.push_back(full<T>(shapes.back(), static_cast<T>(slot_start(s))));
+            slots.push_back(full<T>(shapes.back(), s < own ? static_cast<T>(slot_start(s)) : T{0}));
     }
     settings_ = settings_for(parameters, labels, named);
     names_ = std::move(labels);
@@ -229,7 +315,17 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
     check_rate(type(), rate);
 
     // Everything that can fail happens before the first parameter changes.
-    const auto takes_part = [](const Variable<T>& p) { return p.requires_grad() && p.has_grad(); };
+    const auto takes_part = [&](std::size_t i) {
+        return may_change(parameters[i], i) && parameters[i].has_grad();
+    };
+    const std::size_t own = slot_names().size();
+    const std::size_t per_parameter = all_slot_names().size();
+    const auto slot = [&](std::size_t i, std::size_t s) -> Tensor<T>& {
+        return slots_[i * per_parameter + s];
+    };
+    const bool accumulates = accumulation() > 1;
+    const auto gathered = [&](std::size_t i) -> Tensor<T>& { return slot(i, per_parameter - 1); };
+    const double share = 1.0 / static_cast<double>(accumulation());
     std::vector<double> norms(parameters.size(), 0.0);
     bool any = false;
     double all = 0.0;
@@ -239,9 +335,10 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
             throw ValueError(
                 fmt::format("{}: {} is a result of {}, not a leaf", type(), described(i), p.op()));
         }
-        if (!takes_part(p)) continue;
+        if (!takes_part(i)) continue;
         any = true;
-        const double squares = sum_of_squares(p.grad());
+        const double squares =
+            accumulates ? detail::sum_of_squares(p.grad(), gathered(i)) : sum_of_squares(p.grad());
         if (!std::isfinite(squares)) {
             const auto bad = detail::first_non_finite(p.grad());
             throw ValueError(bad ? fmt::format("{}: the gradient of {} is not finite: element {} of {} is {}",
@@ -250,8 +347,8 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
                                  : fmt::format("{}: the norm of the gradient of {} is too large for a number",
                                                type(), described(i)));
         }
-        norms[i] = std::sqrt(squares);
-        all += squares;
+        norms[i] = std::sqrt(squares) * share;
+        all += squares * share * share;
     }
     if (!any) {
         throw ValueError(
@@ -276,33 +373,81 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
         }
     }
 
-    const std::size_t per_parameter = slot_names().size();
-    const bool in_pieces = elementwise();
-    std::vector<std::span<T>> slots(per_parameter);
+    const bool updates = (calls_ + 1) % accumulation() == 0;
+    const auto momentum = static_cast<T>(iterations() == 0 ? 0.0 : options_.ema_momentum);
+    const bool overwrite =
+        options_.ema_overwrite_frequency && (iterations() + 1) % *options_.ema_overwrite_frequency == 0;
+    std::vector<std::span<T>> slots(own);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-        if (!takes_part(parameters[i])) continue;
-        const std::span<T> value = parameters[i].mutable_data();
-        ClippedGradient<T> gradient{.data = parameters[i].grad().data(),
-                                    .scale = static_cast<T>(scale_of(i))};
+        Variable<T>& p = parameters[i];
+        if (!updates || !takes_part(i)) {
+            if (accumulates && updates) {
+                gathered(i).fill(T{0});
+            } else if (accumulates && takes_part(i)) {
+                add_to(gathered(i).data(), p.grad().data(), p.grad().size());
+            }
+            if (options_.use_ema) update_mean(p, i, slot(i, own), momentum, overwrite);
+            continue;
+        }
+        const Settings& settings = settings_[i];
+        const double own_rate = rate * settings.rate_multiplier;
+        const std::span<T> value = p.mutable_data();
+        ClippedGradient<T> gradient{.data = p.grad().data(), .scale = static_cast<T>(scale_of(i) * share)};
         if (options_.clipping.clipvalue) gradient.limit = static_cast<T>(*options_.clipping.clipvalue);
-        const std::size_t piece =
-            in_pieces && settings_[i].weight_decay ? piece_size : std::max<std::size_t>(value.size(), 1);
+        // One piece where nothing but the rule happens to it.
+        const bool in_pieces = elementwise() && (settings.weight_decay || accumulates || options_.use_ema);
+        const std::size_t piece = in_pieces ? piece_size : std::max<std::size_t>(value.size(), 1);
         for (std::size_t start = 0; start < value.size(); start += piece) {
             const std::size_t length = std::min(piece, value.size() - start);
             const std::span<T> part = value.subspan(start, length);
-            for (std::size_t s = 0; s < per_parameter; ++s)
-                slots[s] = {slots_[i * per_parameter + s].data() + start, length};
-            if (settings_[i].weight_decay) decay(part, *settings_[i].weight_decay, rate);
+            for (std::size_t s = 0; s < own; ++s) slots[s] = {slot(i, s).data() + start, length};
+            ClippedGradient<T> g = gradient;
+            g.data += start;
+            T* const sum = accumulates ? gathered(i).data() + start : nullptr;
+            if (accumulates) {
+                add_to(sum, g.data, length);
+                g.data = sum;
+            }
+            if (settings.weight_decay) decay(part, *settings.weight_decay, own_rate);
             update({.value = part,
-                    .gradient = {.data = gradient.data + start,
-                                 .scale = gradient.scale,
-                                 .limit = gradient.limit},
+                    .gradient = g,
                     .slots = slots,
-                    .learning_rate = rate,
-                    .step = iterations_ + 1});
+                    .learning_rate = own_rate,
+                    .step = iterations() + 1});
+            if (accumulates) std::fill_n(sum, length, T{0});
+            if (options_.use_ema) {
+                T* const mean = slot(i, own).data() + start;
+                average(part.data(), mean, length, momentum);
+                if (overwrite) std::copy_n(mean, length, part.data());
+            }
         }
     }
-    ++iterations_;
+    ++calls_;
+}
+
+template <class T>
+void Optimizer<T>::update_mean(Variable<T>& p, std::size_t i, Tensor<T>& mean, T momentum, bool overwrite) {
+    if (!may_change(p, i)) {
+        // Its mean is its value, and not one that rounding has moved.
+        mean = p.value();
+        return;
+    }
+    average(p.value().data(), mean.data(), mean.size(), momentum);
+    if (overwrite) std::copy_n(mean.data(), mean.size(), p.mutable_data().data());
+}
+
+template <class T>
+void Optimizer<T>::finalize_variable_values(std::span<Variable<T>> parameters) {
+    if (!options_.use_ema || calls_ == 0) return;
+    if (settings_.empty()) build(parameters);
+    check_same(parameters);
+    const std::size_t own = slot_names().size();
+    const std::size_t per_parameter = all_slot_names().size();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        if (!may_change(parameters[i], i)) continue;
+        const Tensor<T>& mean = slots_[i * per_parameter + own];
+        std::copy_n(mean.data(), mean.size(), parameters[i].mutable_data().data());
+    }
 }
 
 template <class T>
@@ -317,9 +462,9 @@ void Optimizer<T>::set_learning_rate(double rate) {
 
 template <class T>
 OptimizerState<T> Optimizer<T>::state() const {
-    OptimizerState<T> state{.optimizer = type(), .iterations = iterations_};
+    OptimizerState<T> state{.optimizer = type(), .iterations = calls_};
     if (!learning_rate_.is_schedule()) state.learning_rate = learning_rate();
-    const std::vector<std::string_view> slots = slot_names();
+    const std::vector<std::string_view> slots = all_slot_names();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         state.slots.push_back(
             {fmt::format("{}.{}", names_[i / slots.size()], slots[i % slots.size()]), slots_[i]});
@@ -337,7 +482,7 @@ void Optimizer<T>::set_state(const OptimizerState<T>& state) {
     }
     if (state.learning_rate) check_rate(type(), *state.learning_rate);
 
-    const std::vector<std::string_view> slots = slot_names();
+    const std::vector<std::string_view> slots = all_slot_names();
     const std::size_t per_parameter = slots.size();
     const std::size_t count = built_ ? slots_.size() : state.slots.size();
     if (state.slots.size() != count || (per_parameter == 0 ? count != 0 : count % per_parameter != 0)) {
@@ -382,7 +527,7 @@ void Optimizer<T>::set_state(const OptimizerState<T>& state) {
         built_ = true;
     }
     if (count > 0) slots_ = std::move(values);
-    iterations_ = state.iterations;
+    calls_ = state.iterations;
     if (state.learning_rate && !learning_rate_.is_schedule()) learning_rate_ = *state.learning_rate;
 }
 

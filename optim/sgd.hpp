@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,12 @@ struct SGDConfig {
     std::optional<double> clipnorm = {};         ///< see Clipping
     std::optional<double> clipvalue = {};        ///< see Clipping
     std::optional<double> global_clipnorm = {};  ///< see Clipping
-    std::vector<std::string> exclude_from_weight_decay = {};  ///< see OptimizerOptions
+    bool use_ema = false;                        ///< see OptimizerOptions, as all that follow
+    double ema_momentum = 0.99;
+    std::optional<std::int64_t> ema_overwrite_frequency = {};
+    std::optional<std::int64_t> gradient_accumulation_steps = {};
+    std::vector<std::string> exclude_from_weight_decay = {};
+    std::vector<ParameterGroup> groups = {};
 };
 
 /// Gradient descent, with momentum where asked for.

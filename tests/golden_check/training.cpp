@@ -8,8 +8,14 @@
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/layers/sequential.hpp"
+#include "seqgrad/optim/adadelta.hpp"
+#include "seqgrad/optim/adagrad.hpp"
 #include "seqgrad/optim/adam.hpp"
+#include "seqgrad/optim/adamax.hpp"
 #include "seqgrad/optim/adamw.hpp"
+#include "seqgrad/optim/ftrl.hpp"
+#include "seqgrad/optim/lion.hpp"
+#include "seqgrad/optim/nadam.hpp"
 #include "seqgrad/optim/rmsprop.hpp"
 #include "seqgrad/optim/sgd.hpp"
 #include "seqgrad/train/losses.hpp"
@@ -37,46 +43,49 @@ Loss<T> build_loss(const std::string& name, const Json& json) {
 template <class T>
 std::unique_ptr<Optimizer<T>> build_optimizer(const std::string& name, const Json& json) {
     Config config(json);
-    const auto read_common = [&](auto& c) {
-        double rate = 0;
+    // Reads the arguments that Rule has: any other is left unread, and so refused.
+    const auto make = [&]<class Rule>(typename Rule::Config c) -> std::unique_ptr<Optimizer<T>> {
+        double rate = c.learning_rate.at(0);
         config.read("learning_rate", rate);
         c.learning_rate = rate;
         config.read("weight_decay", c.weight_decay);
         config.read("clipnorm", c.clipnorm);
         config.read("clipvalue", c.clipvalue);
         config.read("global_clipnorm", c.global_clipnorm);
-        double unused_without_ema = 0;
-        if (!config.has("use_ema")) config.read("ema_momentum", unused_without_ema);
-    };
-    if (name == "SGD") {
-        SGDConfig c;
-        read_common(c);
-        config.read("momentum", c.momentum);
-        config.read("nesterov", c.nesterov);
-        config.finish();
-        return std::make_unique<SGD<T>>(c);
-    }
-    const auto adam = [&]<class Rule>(typename Rule::Config c) -> std::unique_ptr<Optimizer<T>> {
-        read_common(c);
-        config.read("beta_1", c.beta_1);
-        config.read("beta_2", c.beta_2);
-        config.read("epsilon", c.epsilon);
-        config.read("amsgrad", c.amsgrad);
+        config.read("use_ema", c.use_ema);
+        config.read("ema_momentum", c.ema_momentum);
+        config.read("ema_overwrite_frequency", c.ema_overwrite_frequency);
+        config.read("gradient_accumulation_steps", c.gradient_accumulation_steps);
+        if constexpr (requires { c.momentum; }) config.read("momentum", c.momentum);
+        if constexpr (requires { c.nesterov; }) config.read("nesterov", c.nesterov);
+        if constexpr (requires { c.rho; }) config.read("rho", c.rho);
+        if constexpr (requires { c.centered; }) config.read("centered", c.centered);
+        if constexpr (requires { c.beta_1; }) config.read("beta_1", c.beta_1);
+        if constexpr (requires { c.beta_2; }) config.read("beta_2", c.beta_2);
+        if constexpr (requires { c.amsgrad; }) config.read("amsgrad", c.amsgrad);
+        if constexpr (requires { c.epsilon; }) config.read("epsilon", c.epsilon);
+        if constexpr (requires { c.initial_accumulator_value; })
+            config.read("initial_accumulator_value", c.initial_accumulator_value);
+        if constexpr (requires { c.learning_rate_power; }) {
+            config.read("learning_rate_power", c.learning_rate_power);
+            config.read("l1_regularization_strength", c.l1_regularization_strength);
+            config.read("l2_regularization_strength", c.l2_regularization_strength);
+            config.read("l2_shrinkage_regularization_strength", c.l2_shrinkage_regularization_strength);
+            config.read("beta", c.beta);
+        }
         config.finish();
         return std::make_unique<Rule>(c);
     };
-    if (name == "Adam") return adam.template operator()<Adam<T>>({});
-    if (name == "AdamW") return adam.template operator()<AdamW<T>>({});
-    if (name == "RMSprop") {
-        RMSpropConfig c;
-        read_common(c);
-        config.read("rho", c.rho);
-        config.read("momentum", c.momentum);
-        config.read("epsilon", c.epsilon);
-        config.read("centered", c.centered);
-        config.finish();
-        return std::make_unique<RMSprop<T>>(c);
-    }
+    if (name == "SGD") return make.template operator()<SGD<T>>({});
+    if (name == "RMSprop") return make.template operator()<RMSprop<T>>({});
+    if (name == "Adam") return make.template operator()<Adam<T>>({});
+    if (name == "AdamW") return make.template operator()<AdamW<T>>({});
+    if (name == "Nadam") return make.template operator()<Nadam<T>>({});
+    if (name == "Adamax") return make.template operator()<Adamax<T>>({});
+    if (name == "Adagrad") return make.template operator()<Adagrad<T>>({});
+    if (name == "Adadelta") return make.template operator()<Adadelta<T>>({});
+    if (name == "Lion") return make.template operator()<Lion<T>>({});
+    if (name == "Ftrl") return make.template operator()<Ftrl<T>>({});
     throw Unsupported("optimizer " + name);
 }
 

@@ -104,10 +104,10 @@ TEST_CASE("an exclusion that cannot be followed is refused") {
     SUBCASE("names of parameters that have none") {
         config.exclude_from_weight_decay = {"bias"};
         SGD<double> sgd(config);
-        CHECK_THROWS_WITH_AS(
-            sgd.apply(w),
-            "SGD: exclude_from_weight_decay goes by names, and the parameters have none; give them to build",
-            ValueError);
+        CHECK_THROWS_WITH_AS(sgd.apply(w),
+                             "SGD: exclude_from_weight_decay's patterns go by the parameters' names, and "
+                             "these have none; give them to build",
+                             ValueError);
         CHECK(w[0].value() == ones<double>({1}));
         CHECK(sgd.iterations() == 0);
         const std::vector<std::string> names{"kernel", "bias"};
