@@ -10,6 +10,7 @@
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
+#include "seqgrad/core/ops/reduce.hpp"
 
 namespace {
 
@@ -28,15 +29,13 @@ void training_step(Way way) {
     const auto kernel = filled({features, 4 * units}, true);
     const auto recurrent_kernel = filled({units, 4 * units}, true);
     const auto bias = filled({4 * units}, true);
-    Tensor<float> gradient = full<float>({batch, steps, units}, 1.0F);
     if (way == Way::operands_only) {
-        // The output.
-        const Tensor<float> output = gradient;
+        const Tensor<float> output = full<float>({batch, steps, units}, 1.0F), gradient = output;
         return;
     }
     const auto result =
         lstm(x, kernel, recurrent_kernel, bias, {}, {}, {.recompute = way == Way::recomputed});
-    backward(result.sequence, gradient);
+    backward(sum(result.sequence));
 }
 
 /// Peak resident memory in bytes.
@@ -55,6 +54,7 @@ int main() {
     for (const auto& [way, name] :
          {std::pair{Way::operands_only, "inputs and outputs"}, std::pair{Way::stored, "gates stored"},
           std::pair{Way::recomputed, "gates computed again"}}) {
+        std::fflush(stdout);  // or the child would print it once more
         int ends[2];
         if (pipe(ends) != 0) return 1;
         const pid_t child = fork();
