@@ -309,8 +309,8 @@ class ObjectWriter {
         if (value) shape(key, *value);
     }
     void axes(std::string_view key, const FanAxes& value) { put(key, Json(value)); }
-    template <class E, std::size_t n>
-    void choice(std::string_view key, E value, const std::array<const char*, n>& names) {
+    template <class E>
+    void choice(std::string_view key, E value, std::span<const char* const> names) {
         const char* const name = names[static_cast<std::size_t>(value)];
         put(key, name == nullptr ? Json() : Json(name));
     }
