@@ -66,6 +66,7 @@
 #include "seqgrad/optim/nadam.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 #include "seqgrad/optim/rmsprop.hpp"
+#include "seqgrad/optim/schedules.hpp"
 #include "seqgrad/optim/sgd.hpp"
 #include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"

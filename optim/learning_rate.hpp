@@ -8,18 +8,24 @@
 
 namespace seqgrad {
 
-/// A learning rate: a number, or a function of the number of updates already made.
+/// A learning rate: a number, or a function of the number of updates already made, of schedules.hpp or one's
+/// own.
 ///
 ///     Adam<float>({.learning_rate = 1e-3})
+///     Adam<float>({.learning_rate = CosineDecay{.initial_learning_rate = 1e-3, .decay_steps = 10'000}})
 ///     Adam<float>({.learning_rate = [](std::int64_t t) { return 1e-3 / (1.0 + 0.01 * double(t)); }})
 class LearningRate {
   public:
     LearningRate(double rate) : rate_(rate) {}
 
+    /// Throws what the function's `check()` throws, where it has one: ValueError for the schedules of
+    /// schedules.hpp.
     template <class F>
     requires(!std::convertible_to<F, double> && !std::same_as<std::remove_cvref_t<F>, LearningRate> &&
              std::is_invocable_r_v<double, F&, std::int64_t>) LearningRate(F schedule)
-        : schedule_(std::move(schedule)) {}
+        : schedule_(std::move(schedule)) {
+        if constexpr (requires(const F& f) { f.check(); }) schedule_.target<F>()->check();
+    }
 
     /// The rate of the update that follows `iterations` others. It is what the function returned: whoever
     /// uses it checks that it is a finite number >= 0.

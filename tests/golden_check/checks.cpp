@@ -172,8 +172,7 @@ Comparison check_fixture(const Json& fixture) {
     if (fixture.contains("y_pred")) return check_loss<T>(fixture);
     if (fixture.contains("batches")) return check_trajectory<T>(fixture);
     if (fixture.contains("after")) return check_optimizer<T>(fixture);
-    if (fixture.contains("schedule"))
-        throw Unsupported("schedule " + fixture.at("schedule").get<std::string>());
+    if (fixture.contains("schedule")) return check_schedule<T>(fixture);
     throw Unsupported("a fixture of an unknown kind");
 }
 

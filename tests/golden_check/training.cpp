@@ -1,5 +1,6 @@
 #include "golden_check/training.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "seqgrad/optim/lion.hpp"
 #include "seqgrad/optim/nadam.hpp"
 #include "seqgrad/optim/rmsprop.hpp"
+#include "seqgrad/optim/schedules.hpp"
 #include "seqgrad/optim/sgd.hpp"
 #include "seqgrad/train/losses.hpp"
 
@@ -89,6 +91,46 @@ std::unique_ptr<Optimizer<T>> build_optimizer(const std::string& name, const Jso
     throw Unsupported("optimizer " + name);
 }
 
+LearningRate build_schedule(const std::string& name, const Json& json) {
+    Config config(json);
+    // Reads the arguments that the schedule has: any other is left unread, and so refused.
+    const auto make = [&]<class Schedule>(Schedule s) -> LearningRate {
+        if constexpr (requires { s.initial_learning_rate; })
+            config.read("initial_learning_rate", s.initial_learning_rate);
+        if constexpr (requires { s.decay_steps; }) config.read("decay_steps", s.decay_steps);
+        if constexpr (requires { s.decay_rate; }) config.read("decay_rate", s.decay_rate);
+        if constexpr (requires { s.staircase; }) config.read("staircase", s.staircase);
+        if constexpr (requires { s.boundaries; }) {
+            config.read("boundaries", s.boundaries);
+            config.read("values", s.values);
+        }
+        if constexpr (requires { s.power; }) {
+            config.read("end_learning_rate", s.end_learning_rate);
+            config.read("power", s.power);
+            config.read("cycle", s.cycle);
+        }
+        if constexpr (requires { s.alpha; }) config.read("alpha", s.alpha);
+        if constexpr (requires { s.warmup_target; }) {
+            config.read("warmup_target", s.warmup_target);
+            config.read("warmup_steps", s.warmup_steps);
+        }
+        if constexpr (requires { s.t_mul; }) {
+            config.read("first_decay_steps", s.first_decay_steps);
+            config.read("t_mul", s.t_mul);
+            config.read("m_mul", s.m_mul);
+        }
+        config.finish();
+        return s;
+    };
+    if (name == "ExponentialDecay") return make(ExponentialDecay{});
+    if (name == "PiecewiseConstantDecay") return make(PiecewiseConstantDecay{});
+    if (name == "PolynomialDecay") return make(PolynomialDecay{});
+    if (name == "InverseTimeDecay") return make(InverseTimeDecay{});
+    if (name == "CosineDecay") return make(CosineDecay{});
+    if (name == "CosineDecayRestarts") return make(CosineDecayRestarts{});
+    throw Unsupported("schedule " + name);
+}
+
 /// Elements [index] of the first axis: one of a trajectory's batches.
 template <class T>
 Tensor<T> at_first_axis(const Tensor<T>& t, std::size_t index) {
@@ -131,6 +173,19 @@ Comparison check_optimizer(const Json& fixture) {
             comparison.add("variable " + std::to_string(v) + " after update " + std::to_string(step + 1),
                            variables[v].value(), fixture.at("after")[step][v], golden_tolerance<T>);
         }
+    }
+    return comparison;
+}
+
+template <class T>
+Comparison check_schedule(const Json& fixture) {
+    const LearningRate rate = build_schedule(fixture.at("schedule"), fixture.at("config"));
+    Comparison comparison;
+    const Json& steps = fixture.at("steps");
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        const double value = rate.at(steps[i].get<std::int64_t>());
+        comparison.add("value at step " + steps[i].dump(), static_cast<double>(static_cast<T>(value)),
+                       fixture.at("values").at(i).get<double>(), golden_tolerance<T>);
     }
     return comparison;
 }
@@ -179,6 +234,8 @@ template Comparison check_loss<float>(const Json&);
 template Comparison check_loss<double>(const Json&);
 template Comparison check_optimizer<float>(const Json&);
 template Comparison check_optimizer<double>(const Json&);
+template Comparison check_schedule<float>(const Json&);
+template Comparison check_schedule<double>(const Json&);
 template Comparison check_trajectory<float>(const Json&);
 template Comparison check_trajectory<double>(const Json&);
 

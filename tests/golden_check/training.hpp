@@ -12,6 +12,10 @@ Comparison check_loss(const Json& fixture);
 template <class T>
 Comparison check_optimizer(const Json& fixture);
 
+/// A learning rate at given numbers of updates.
+template <class T>
+Comparison check_schedule(const Json& fixture);
+
 /// A whole training run: the loss of every step, and the weights at the end.
 template <class T>
 Comparison check_trajectory(const Json& fixture);
