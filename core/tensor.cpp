@@ -1,6 +1,7 @@
 #include "seqgrad/core/tensor.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 
 #include <fmt/format.h>
@@ -11,12 +12,14 @@
 namespace seqgrad {
 
 std::size_t element_count(const Shape& shape) {
+    // Strides are signed, and so are distances in bytes between elements.
+    constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(double);
     std::size_t count = 1;
     // An empty axis makes the tensor empty whatever the others are, so that they must not overflow on the
     // way.
     if (std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end()) return 0;
     for (const std::size_t n : shape) {
-        if (count > std::numeric_limits<std::size_t>::max() / n) {
+        if (count > most / n) {
             throw ShapeError(
                 fmt::format("shape {} holds more elements than memory has addresses", to_string(shape)));
         }
@@ -55,6 +58,7 @@ std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, std::size_t rank
 
 template <class T>
 Tensor<T> full(const Shape& shape, T value) {
+    element_count(shape);  // refuses a shape whose size overflows
     return Tensor<T>(shape, value);
 }
 

@@ -30,7 +30,7 @@ using Mask = Tensor<bool>;
 template <class T>
 concept Real = std::is_same_v<T, float> || std::is_same_v<T, double>;
 
-/// Number of elements of a tensor of this shape. Throws ShapeError when the product overflows std::size_t.
+/// Number of elements of a tensor of this shape. Throws ShapeError for more than the address space holds.
 std::size_t element_count(const Shape& shape);
 
 /// "[32, 16, 12]"; "[]" for rank 0.

@@ -21,6 +21,9 @@ TEST_CASE("element_count multiplies sizes and refuses overflow") {
     CHECK(element_count({}) == 1);
     CHECK(element_count({2, 3, 4}) == 24);
     CHECK(element_count({huge, 0, huge}) == 0);
+    CHECK(element_count({std::size_t{1} << 59}) == std::size_t{1} << 59);
+    CHECK_THROWS_AS(element_count({std::size_t{1} << 60}), ShapeError);
+    CHECK_THROWS_AS(zeros<float>({std::size_t{1} << 31, std::size_t{1} << 31}), ShapeError);
     CHECK_THROWS_AS(element_count({huge, huge}), ShapeError);
 }
 

@@ -434,7 +434,7 @@ TEST_CASE("sizes whose product is too large are refused") {
     CHECK(refusal_of("Sequential",
                      R"({"layers":[{"class_name":"InputLayer","config":{"shape":[1,2147483647]}},)"
                      R"({"class_name":"LSTM","config":{"units":2147483647}}]})") ==
-          "/config/layers/1: there is no memory for so large a layer");
+          "/config/layers/1: shape [2147483647, 8589934588] holds more elements than memory has addresses");
 }
 
 TEST_CASE("nesting has a limit") {
