@@ -163,12 +163,6 @@ void check_same(Draw& draw, const Variables& a, const Variables& b, const Variab
     }
 }
 
-Tensor<std::int64_t> reversed_order(std::size_t n) {
-    Tensor<std::int64_t> order(Shape{n});
-    for (std::size_t i = 0; i < n; ++i) order(i) = static_cast<std::int64_t>(n - 1 - i);
-    return order;
-}
-
 Mask take_rows(const Mask& mask, const Tensor<std::int64_t>& rows) {
     Mask out(mask.shape());
     for (std::size_t b = 0; b < mask.shape()[0]; ++b)
