@@ -1,5 +1,6 @@
 #include "seqgrad/optim/ftrl.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <utility>
@@ -51,7 +52,7 @@ void Ftrl<T>::update(const ParameterUpdate<T>& u) {
             const T grown = power(sum);
             const T z = linear[i] + (g + shrinkage * at - (grown - power(squares[i])) / rate * at);
             const T curvature = grown / rate + l2;
-            const T clipped = z < -l1 ? -l1 : z > l1 ? l1 : z;
+            const T clipped = std::max(-l1, std::min(z, l1));
             squares[i] = sum;
             linear[i] = z;
             w[i] = curvature > T{0} ? (clipped - z) / curvature : at;

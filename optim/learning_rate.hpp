@@ -23,9 +23,7 @@ class LearningRate {
     template <class F>
     requires(!std::convertible_to<F, double> && !std::same_as<std::remove_cvref_t<F>, LearningRate> &&
              std::is_invocable_r_v<double, F&, std::int64_t>) LearningRate(F schedule)
-        : schedule_(std::move(schedule)) {
-        if constexpr (requires(const F& f) { f.check(); }) schedule_.target<F>()->check();
-    }
+        : schedule_(checked(std::move(schedule))) {}
 
     /// The rate of the update that follows `iterations` others. It is what the function returned: whoever
     /// uses it checks that it is a finite number >= 0.
@@ -35,6 +33,12 @@ class LearningRate {
     bool is_schedule() const noexcept { return static_cast<bool>(schedule_); }
 
   private:
+    template <class F>
+    static F checked(F schedule) {
+        if constexpr (requires { std::as_const(schedule).check(); }) std::as_const(schedule).check();
+        return schedule;
+    }
+
     double rate_ = 0.0;
     std::function<double(std::int64_t)> schedule_;
 };

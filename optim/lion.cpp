@@ -1,5 +1,6 @@
 #include "seqgrad/optim/lion.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -35,7 +36,7 @@ void Lion<T>::update(const ParameterUpdate<T>& u) {
         const T g = gradient[i];
         const T direction = m[i] * beta_1 + g * toward_1;
         m[i] = m[i] * beta_2 + g * toward_2;
-        w[i] -= direction > T{0} ? rate : direction < T{0} ? -rate : T{0};
+        w[i] -= direction == T{0} ? T{0} : std::copysign(rate, direction);
     }
 }
 
