@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/difference.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/backward.hpp"
@@ -26,6 +27,7 @@
 #include "seqgrad/layers/simple_rnn.hpp"
 
 using namespace seqgrad;
+using test::largest_difference;
 
 namespace {
 
@@ -35,16 +37,6 @@ using Variables = std::vector<Variable<double>>;
 constexpr std::int64_t cases = 200;
 /// Two ways to add up the same few hundred terms of order 1 in double.
 constexpr double rounding = 1e-12;
-
-double largest_difference(const Tensor<double>& a, const Tensor<double>& b) {
-    REQUIRE(a.shape() == b.shape());
-    double largest = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        const double difference = std::abs(a.data()[i] - b.data()[i]);
-        if (!(difference <= largest)) largest = difference;
-    }
-    return largest;
-}
 
 /// Everything a case draws comes from its number.
 class Draw {
@@ -119,6 +111,17 @@ Variables any_states(Draw& draw, const RNN<double>& layer, std::size_t B) {
 Variables parameters_of(const Module<double>& module) {
     Variables out;
     for (const auto& [name, variable] : module.parameters()) out.push_back(variable);
+    return out;
+}
+
+/// A layer of another configuration with the weights of `layer`.
+template <class Layer>
+Layer with_weights_of(const Layer& layer, const typename Layer::Config& config) {
+    Layer out(config);
+    out.build({unknown, unknown, layer.cell().input_size()});
+    const Variables source = parameters_of(layer);
+    Variables target = parameters_of(out);
+    for (std::size_t i = 0; i < target.size(); ++i) target[i].assign(source[i].value());
     return out;
 }
 
@@ -297,10 +300,7 @@ TEST_CASE_TEMPLATE("a stateful layer over chunks is the layer over the whole seq
         config.go_backwards = false;
         Layer whole = make_layer<Layer>(draw, config, s.D);
         config.stateful = true;
-        Layer chunked(config);
-        chunked.build({unknown, unknown, static_cast<std::ptrdiff_t>(s.D)});
-        const Variables from = parameters_of(whole), to = parameters_of(chunked);
-        for (std::size_t i = 0; i < to.size(); ++i) Variable<double>(to[i]).assign(from[i].value());
+        Layer chunked = with_weights_of(whole, config);
 
         const Variable<double> x = constant(draw.normal({s.B, s.T, s.D}));
         for (int pass = 0; pass < 2; ++pass) {
@@ -335,10 +335,8 @@ TEST_CASE_TEMPLATE("going backwards is going forwards through the sequence turne
         config.go_backwards = true;
         Layer backwards = make_layer<Layer>(draw, config, s.D);
         config.go_backwards = false;
-        Layer forwards(config);
-        forwards.build({unknown, unknown, static_cast<std::ptrdiff_t>(s.D)});
+        Layer forwards = with_weights_of(backwards, config);
         const Variables from = parameters_of(backwards), to = parameters_of(forwards);
-        for (std::size_t i = 0; i < to.size(); ++i) Variable<double>(to[i]).assign(from[i].value());
 
         const Variable<double> x = parameter(draw.normal({s.B, s.T, s.D}));
         const Variables states = any_states(draw, backwards, s.B);
@@ -457,10 +455,8 @@ TEST_CASE_TEMPLATE("truncated back-propagation is detaching the state every k st
         config.go_backwards = false;
         Layer layer = make_layer<Layer>(draw, config, s.D);
         config.bptt_steps = draw.between(1, static_cast<std::int64_t>(s.T));
-        Layer truncated(config);
-        truncated.build({unknown, unknown, static_cast<std::ptrdiff_t>(s.D)});
+        Layer truncated = with_weights_of(layer, config);
         const Variables own = parameters_of(layer), other = parameters_of(truncated);
-        for (std::size_t i = 0; i < own.size(); ++i) Variable<double>(other[i]).assign(own[i].value());
 
         const Variable<double> x = parameter(draw.normal({s.B, s.T, s.D}));
         const Variables states = any_states(draw, layer, s.B);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "support/difference.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
@@ -15,18 +16,7 @@
 #include "seqgrad/layers/simple_rnn.hpp"
 
 using namespace seqgrad;
-
-namespace {
-
-double largest_difference(const Tensor<double>& a, const Tensor<double>& b) {
-    REQUIRE(a.shape() == b.shape());
-    double largest = 0;
-    for (std::size_t i = 0; i < a.size(); ++i)
-        largest = std::max(largest, std::abs(a.data()[i] - b.data()[i]));
-    return largest;
-}
-
-}  // namespace
+using test::largest_difference;
 
 TEST_CASE_TEMPLATE("parameters have Keras's names and shapes", Layer, SimpleRNN<float>, LSTM<float>,
                    GRU<float>) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "support/difference.hpp"
 #include "support/fixture.hpp"
 #include "support/golden.hpp"
 #include "support/pointwise.hpp"
@@ -15,6 +16,7 @@
 #include "seqgrad/core/ops/shape.hpp"
 
 using namespace seqgrad;
+using test::largest_difference;
 using test::vector;
 
 namespace {
@@ -30,14 +32,6 @@ Tensor<double> waves(const Shape& shape, double phase) {
     Tensor<double> t(shape);
     for (std::size_t i = 0; i < t.size(); ++i) t.data()[i] = std::sin(double(i * i) + phase) * 2 + phase;
     return t;
-}
-
-double largest_difference(const Tensor<double>& a, const Tensor<double>& b) {
-    REQUIRE(a.shape() == b.shape());
-    double largest = 0;
-    for (std::size_t i = 0; i < a.size(); ++i)
-        largest = std::max(largest, std::abs(a.data()[i] - b.data()[i]));
-    return largest;
 }
 
 }  // namespace
