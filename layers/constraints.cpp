@@ -6,12 +6,10 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/keras.hpp"
 
 namespace seqgrad {
 namespace {
-
-/// Keras's fuzz factor, keras.config.epsilon().
-constexpr double epsilon = 1e-7;
 
 /// Scales every vector along `axis` by what `factor` makes of its length.
 template <class T, class Factor>
@@ -39,8 +37,9 @@ Tensor<T> constrained(const std::monostate&, const Tensor<T>& w) {
 template <class T>
 Tensor<T> constrained(const MaxNorm& rule, const Tensor<T>& w) {
     const T longest = static_cast<T>(rule.max_value);
-    return scaled("MaxNorm", w, rule.axis,
-                  [=](T norm) { return std::min(norm, longest) / (static_cast<T>(epsilon) + norm); });
+    return scaled("MaxNorm", w, rule.axis, [=](T norm) {
+        return std::min(norm, longest) / (static_cast<T>(detail::keras_epsilon) + norm);
+    });
 }
 
 template <class T>
@@ -52,7 +51,8 @@ Tensor<T> constrained(const NonNeg&, const Tensor<T>& w) {
 
 template <class T>
 Tensor<T> constrained(const UnitNorm& rule, const Tensor<T>& w) {
-    return scaled("UnitNorm", w, rule.axis, [](T norm) { return T(1) / (static_cast<T>(epsilon) + norm); });
+    return scaled("UnitNorm", w, rule.axis,
+                  [](T norm) { return T(1) / (static_cast<T>(detail::keras_epsilon) + norm); });
 }
 
 template <class T>
@@ -61,7 +61,7 @@ Tensor<T> constrained(const MinMaxNorm& rule, const Tensor<T>& w) {
     const T rate = static_cast<T>(rule.rate);
     return scaled("MinMaxNorm", w, rule.axis, [=](T norm) {
         const T desired = rate * std::clamp(norm, low, high) + (T(1) - rate) * norm;
-        return desired / (static_cast<T>(epsilon) + norm);
+        return desired / (static_cast<T>(detail::keras_epsilon) + norm);
     });
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/keras.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
@@ -14,9 +15,6 @@
 
 namespace seqgrad {
 namespace {
-
-/// The length that shorter vectors are taken to have.
-constexpr double shortest_vector = 1e-7;
 
 void check_factor(const char* rule, const char* argument, double value) {
     if (!(value >= 0.0) || !std::isfinite(value)) {
@@ -55,7 +53,9 @@ Variable<T> penalty(const OrthogonalRegularizer& rule, const Variable<T>& w) {
     const std::size_t n = vectors.shape()[0];
     if (n < 2) return constant(zeros<T>({}));
     const Variable<T> squares = sum(square(vectors), {.axis = -1, .keepdims = true});
-    const Variable<T> unit = vectors / sqrt(maximum(squares, shortest_vector * shortest_vector));
+    // Shorter vectors are taken to have this length.
+    constexpr double shortest = detail::keras_epsilon;
+    const Variable<T> unit = vectors / sqrt(maximum(squares, shortest * shortest));
     Tensor<T> off_diagonal = ones<T>({n, n});
     for (std::size_t i = 0; i < n; ++i) off_diagonal(i, i) = T(0);
     const double pairs = 0.5 * static_cast<double>(n) * static_cast<double>(n - 1);

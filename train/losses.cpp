@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/internal/keras.hpp"
 #include "seqgrad/core/internal/whole_numbers.hpp"
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
@@ -15,9 +17,6 @@
 namespace seqgrad {
 
 namespace {
-
-/// Keras's fuzz factor, keras.config.epsilon().
-constexpr double keras_epsilon = 1e-7;
 
 Shape without_last(const Shape& shape) {
     return Shape(shape.begin(), shape.end() - 1);
@@ -36,15 +35,25 @@ void drop_unmatched_axis(Shape& a, Shape& b) {
     }
 }
 
+/// Weights of this shape with axes of size 1 appended, so that they broadcast to `target`; nothing where they
+/// do not.
+template <class W>
+std::optional<Tensor<W>> spread(Tensor<W> weights, Shape shape, const Shape& target) {
+    while (shape.size() < target.size()) shape.push_back(1);
+    bool fits = shape.size() == target.size();
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == target[i] || shape[i] == 1;
+    if (!fits) return std::nullopt;
+    weights.reshape(shape);
+    return weights;
+}
+
 /// Gives weights of a batch, or of its time steps, the rank of its losses, with which they then broadcast.
 template <class W>
 Tensor<W> aligned(const char* what, const Tensor<W>& weights, const Shape& losses) {
     Shape shape(weights.shape().begin(), weights.shape().end());
     if (shape.size() == losses.size() + 1 && shape.back() == 1) shape.pop_back();
-    while (shape.size() < losses.size()) shape.push_back(1);
-    bool fits = shape.size() == losses.size();
-    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == losses[i] || shape[i] == 1;
-    if (!fits) {
+    std::optional<Tensor<W>> out = spread(weights, std::move(shape), losses);
+    if (!out) {
         const char* const mend = losses.empty() ? "; return one loss per sample to weight them"
                                  : weights.dimension() == losses.size() + 1
                                      ? "; for one loss per step y_true and y_pred need a feature axis"
@@ -52,9 +61,7 @@ Tensor<W> aligned(const char* what, const Tensor<W>& weights, const Shape& losse
         throw ShapeError(fmt::format("loss: a {} of shape {} does not fit losses of shape {}{}", what,
                                      to_string(weights.shape()), to_string(losses), mend));
     }
-    Tensor<W> out(shape);
-    std::copy_n(weights.data(), weights.size(), out.data());
-    return out;
+    return std::move(*out);
 }
 
 /// A mask as factors. With `average`, true counts the more, the more is false, so that a mean over all is one
@@ -69,18 +76,11 @@ Tensor<T> mask_factor(const Mask& mask, bool average) {
     return factor;
 }
 
-/// A mask with axes of size 1 appended, so that it broadcasts to values [B, ...] of this shape; nothing where
-/// it does not.
+/// A mask that broadcasts to values [B, ...] of this shape; nothing where it does not.
 std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
     Shape shape(mask.shape().begin(), mask.shape().end());
     while (shape.size() > values.size() && shape.back() == 1) shape.pop_back();
-    while (shape.size() < values.size()) shape.push_back(1);
-    bool fits = shape.size() == values.size();
-    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == values[i] || shape[i] == 1;
-    if (!fits) return std::nullopt;
-    Mask out = mask;
-    out.reshape(shape);
-    return out;
+    return spread(mask, std::move(shape), values);
 }
 
 }  // namespace
@@ -217,8 +217,8 @@ Variable<T> sparse_categorical_crossentropy(const Tensor<std::int64_t>& labels, 
     if (from_logits) return softmax_cross_entropy(y_pred, std::move(label));
 
     // -ln softmax(ln q)[label] = ln(sum q) - ln q[label], with q = clip(y_pred).
-    const auto low = static_cast<T>(keras_epsilon);
-    const auto high = static_cast<T>(1.0 - keras_epsilon);
+    const auto low = static_cast<T>(detail::keras_epsilon);
+    const auto high = static_cast<T>(1.0 - detail::keras_epsilon);
     const std::size_t n = shape.back();
     Tensor<T> losses(expected);
     Tensor<T> sums(expected);
