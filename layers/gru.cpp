@@ -53,7 +53,7 @@ void GRUCell<T>::build_parameters(const PartialShape& input_shape) {
 
 template <class T>
 Variable<T> GRUCell<T>::drop_input(const Variable<T>& x) {
-    return detail::drop_sequence(dropout_, x, this->training());
+    return dropout_.on_sequence(x, this->training());
 }
 
 template <class T>
@@ -78,34 +78,8 @@ RecurrentOutput<T> GRUCell<T>::step(const Variable<T>& x, const States& states) 
     return blend(z, states[0], apply(config_.activation, input[2] + linear(r * seen.back(), kernels[2])));
 }
 
-namespace {
-
 template <class T>
-std::shared_ptr<GRUCell<T>> make_cell(const GRUConfig& c) {
-    detail::check_cell_config(c.name.empty() ? "GRU" : fmt::format("GRU \"{}\"", c.name), c);
-    return std::make_shared<GRUCell<T>>(GRUCellConfig{.units = c.units,
-                                                      .activation = c.activation,
-                                                      .recurrent_activation = c.recurrent_activation,
-                                                      .use_bias = c.use_bias,
-                                                      .kernel_initializer = c.kernel_initializer,
-                                                      .recurrent_initializer = c.recurrent_initializer,
-                                                      .bias_initializer = c.bias_initializer,
-                                                      .kernel_regularizer = c.kernel_regularizer,
-                                                      .recurrent_regularizer = c.recurrent_regularizer,
-                                                      .bias_regularizer = c.bias_regularizer,
-                                                      .kernel_constraint = c.kernel_constraint,
-                                                      .recurrent_constraint = c.recurrent_constraint,
-                                                      .bias_constraint = c.bias_constraint,
-                                                      .dropout = c.dropout,
-                                                      .recurrent_dropout = c.recurrent_dropout,
-                                                      .reset_after = c.reset_after,
-                                                      .seed = c.seed});
-}
-
-}  // namespace
-
-template <class T>
-GRU<T>::GRU(GRUConfig config) : GRU(config, make_cell<T>(config)) {}
+GRU<T>::GRU(GRUConfig config) : GRU(config, detail::make_cell<GRUCell<T>, GRUCellConfig>("GRU", config)) {}
 
 template <class T>
 GRU<T>::GRU(GRUConfig config, std::shared_ptr<GRUCell<T>> cell)
@@ -113,23 +87,19 @@ GRU<T>::GRU(GRUConfig config, std::shared_ptr<GRUCell<T>> cell)
 
 template <class T>
 std::unique_ptr<RNN<T>> GRU<T>::reversed() const {
-    GRUConfig config = config_;
-    config.go_backwards = !config.go_backwards;
-    return std::make_unique<GRU>(std::move(config));
+    return detail::reversed_layer<GRU>(config_);
 }
 
 template <class T>
 RecurrentOutput<T> GRU<T>::run_sequence(const Variable<T>& x, const States& initial_state) {
-    const RNNConfig& c = RNN<T>::config();
-    const bool standard =
-        config_.activation == Activation::tanh && config_.recurrent_activation == Activation::sigmoid;
-    if (!standard || (this->training() && config_.recurrent_dropout > 0.0))
+    if (!detail::runs_as_one_operation(config_, this->training()))
         return RNN<T>::run_sequence(x, initial_state);
     const std::string description = this->description();
-    const RecurrentOptions options = detail::recurrent_options(c, config_, x.mask(), description);
+    const RecurrentOptions options =
+        detail::recurrent_options(RNN<T>::config(), config_, x.mask(), description);
     const RecurrentWeights<T>& w = cell_->weights();
     const auto r = gru(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias,
-                       initial_state.empty() ? Variable<T>() : initial_state[0], options);
+                       detail::state_or_none(initial_state, 0), options);
     return {this->output_of(x, r.sequence, r.h), {r.h}};
 }
 

@@ -51,7 +51,7 @@ void LSTMCell<T>::build_parameters(const PartialShape& input_shape) {
 
 template <class T>
 Variable<T> LSTMCell<T>::drop_input(const Variable<T>& x) {
-    return detail::drop_sequence(dropout_, x, this->training());
+    return dropout_.on_sequence(x, this->training());
 }
 
 template <class T>
@@ -69,34 +69,9 @@ RecurrentOutput<T> LSTMCell<T>::step(const Variable<T>& x, const States& states)
     return {h, {h, c}};
 }
 
-namespace {
-
 template <class T>
-std::shared_ptr<LSTMCell<T>> make_cell(const LSTMConfig& c) {
-    detail::check_cell_config(c.name.empty() ? "LSTM" : fmt::format("LSTM \"{}\"", c.name), c);
-    return std::make_shared<LSTMCell<T>>(LSTMCellConfig{.units = c.units,
-                                                        .activation = c.activation,
-                                                        .recurrent_activation = c.recurrent_activation,
-                                                        .use_bias = c.use_bias,
-                                                        .kernel_initializer = c.kernel_initializer,
-                                                        .recurrent_initializer = c.recurrent_initializer,
-                                                        .bias_initializer = c.bias_initializer,
-                                                        .unit_forget_bias = c.unit_forget_bias,
-                                                        .kernel_regularizer = c.kernel_regularizer,
-                                                        .recurrent_regularizer = c.recurrent_regularizer,
-                                                        .bias_regularizer = c.bias_regularizer,
-                                                        .kernel_constraint = c.kernel_constraint,
-                                                        .recurrent_constraint = c.recurrent_constraint,
-                                                        .bias_constraint = c.bias_constraint,
-                                                        .dropout = c.dropout,
-                                                        .recurrent_dropout = c.recurrent_dropout,
-                                                        .seed = c.seed});
-}
-
-}  // namespace
-
-template <class T>
-LSTM<T>::LSTM(LSTMConfig config) : LSTM(config, make_cell<T>(config)) {}
+LSTM<T>::LSTM(LSTMConfig config)
+    : LSTM(config, detail::make_cell<LSTMCell<T>, LSTMCellConfig>("LSTM", config)) {}
 
 template <class T>
 LSTM<T>::LSTM(LSTMConfig config, std::shared_ptr<LSTMCell<T>> cell)
@@ -104,26 +79,20 @@ LSTM<T>::LSTM(LSTMConfig config, std::shared_ptr<LSTMCell<T>> cell)
 
 template <class T>
 std::unique_ptr<RNN<T>> LSTM<T>::reversed() const {
-    LSTMConfig config = config_;
-    config.go_backwards = !config.go_backwards;
-    return std::make_unique<LSTM>(std::move(config));
+    return detail::reversed_layer<LSTM>(config_);
 }
 
 template <class T>
 RecurrentOutput<T> LSTM<T>::run_sequence(const Variable<T>& x, const States& initial_state) {
-    const RNNConfig& c = RNN<T>::config();
-    const bool standard =
-        config_.activation == Activation::tanh && config_.recurrent_activation == Activation::sigmoid;
-    if (!standard || (this->training() && config_.recurrent_dropout > 0.0))
+    if (!detail::runs_as_one_operation(config_, this->training()))
         return RNN<T>::run_sequence(x, initial_state);
     const std::string description = this->description();
-    const RecurrentOptions options = detail::recurrent_options(c, config_, x.mask(), description);
+    const RecurrentOptions options =
+        detail::recurrent_options(RNN<T>::config(), config_, x.mask(), description);
     const RecurrentWeights<T>& w = cell_->weights();
-    const auto start = [&](std::size_t i) {
-        return initial_state.empty() ? Variable<T>() : initial_state[i];
-    };
     const auto r =
-        lstm(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias, start(0), start(1), options);
+        lstm(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias,
+             detail::state_or_none(initial_state, 0), detail::state_or_none(initial_state, 1), options);
     return {this->output_of(x, r.sequence, r.h), {r.h, r.c}};
 }
 

@@ -5,6 +5,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/dropout.hpp"
+#include "seqgrad/core/ops/shape.hpp"
 
 namespace seqgrad {
 
@@ -20,17 +21,7 @@ RecurrentOutput<T> RecurrentCell<T>::operator()(const Variable<T>& x, const Stat
     this->build(any_batch(x.shape()));
     compute_output_shape(any_batch(x.shape()));
     const std::vector<std::size_t> sizes = state_size();
-    if (states.size() != sizes.size()) {
-        throw ValueError(fmt::format("{}: expected {} state{}, got {}", this->description(), sizes.size(),
-                                     sizes.size() == 1 ? "" : "s", states.size()));
-    }
-    for (std::size_t i = 0; i < states.size(); ++i) {
-        if (states[i].shape() != Shape{x.shape()[0], sizes[i]}) {
-            throw ShapeError(fmt::format("{}: expected state {} of shape [batch={}, units={}], got {}",
-                                         this->description(), i, x.shape()[0], sizes[i],
-                                         to_string(states[i].shape())));
-        }
-    }
+    detail::check_states(this->description(), "state", states, sizes, x.shape()[0]);
     RecurrentOutput<T> out = step(x, states);
     if (out.states.size() != sizes.size()) {
         throw ValueError(fmt::format("{}: its step gave {} states, its state_size names {}",
@@ -48,6 +39,21 @@ PartialShape RecurrentCell<T>::compute_output_shape(const PartialShape& input_sh
 }
 
 namespace detail {
+
+template <class T>
+void check_states(const std::string& owner, const char* what, const std::vector<Variable<T>>& states,
+                  const std::vector<std::size_t>& sizes, std::size_t batch) {
+    if (states.size() != sizes.size()) {
+        throw ValueError(fmt::format("{}: expected {} {}{}, got {}", owner, sizes.size(), what,
+                                     sizes.size() == 1 ? "" : "s", states.size()));
+    }
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        if (states[i].shape() != Shape{batch, sizes[i]}) {
+            throw ShapeError(fmt::format("{}: expected {} {} of shape [batch={}, units={}], got {}", owner,
+                                         what, i, batch, sizes[i], to_string(states[i].shape())));
+        }
+    }
+}
 
 template <class T>
 CellDropout<T>::CellDropout(double rate, double recurrent_rate, std::size_t gates,
@@ -79,11 +85,22 @@ std::vector<Variable<T>> CellDropout<T>::on_state(const Variable<T>& h, bool tra
 }
 
 template <class T>
+Variable<T> CellDropout<T>::on_sequence(const Variable<T>& x, bool training) {
+    if (!training || rate_ == 0.0) return x;
+    const Variable<T> step = constant(ones<T>({x.shape()[0], x.shape()[2]}));
+    return x * expand_dims(masked(rate_, input_masks_, step, training)[0], {1});
+}
+
+template <class T>
 void CellDropout<T>::reset() {
     input_masks_.clear();
     state_masks_.clear();
 }
 
+template void check_states(const std::string&, const char*, const std::vector<Variable<float>>&,
+                           const std::vector<std::size_t>&, std::size_t);
+template void check_states(const std::string&, const char*, const std::vector<Variable<double>>&,
+                           const std::vector<std::size_t>&, std::size_t);
 template class CellDropout<float>;
 template class CellDropout<double>;
 

@@ -91,6 +91,12 @@ class RecurrentCell : public Module<T> {
 
 namespace detail {
 
+/// Throws ValueError for another number of states than the cell has, ShapeError for one that does not fit the
+/// batch. `owner` is told them as `what`: "state", "initial state".
+template <class T>
+void check_states(const std::string& owner, const char* what, const std::vector<Variable<T>>& states,
+                  const std::vector<std::size_t>& sizes, std::size_t batch);
+
 /// The dropout masks of a cell, drawn when they are first asked for and kept until `reset`. As in Keras a
 /// cell with recurrent dropout has masks of their own for each gate, any other one mask for all.
 template <class T>
@@ -103,6 +109,8 @@ class CellDropout {
     std::vector<Variable<T>> on_input(const Variable<T>& x, bool training);
     /// h [B, U] as every gate sees it.
     std::vector<Variable<T>> on_state(const Variable<T>& h, bool training);
+    /// A sequence x [B, T, D] with the mask of a cell that has one for all gates, the same at every step.
+    Variable<T> on_sequence(const Variable<T>& x, bool training);
 
     void reset();
 

@@ -64,22 +64,6 @@ void RNN<T>::build_parameters(const PartialShape& input_shape) {
 }
 
 template <class T>
-void RNN<T>::check_states(const States& states, std::size_t batch) const {
-    const std::vector<std::size_t> sizes = cell_->state_size();
-    if (states.size() != sizes.size()) {
-        throw ValueError(fmt::format("{}: expected {} initial state{}, got {}", this->description(),
-                                     sizes.size(), sizes.size() == 1 ? "" : "s", states.size()));
-    }
-    for (std::size_t i = 0; i < states.size(); ++i) {
-        if (states[i].shape() != Shape{batch, sizes[i]}) {
-            throw ShapeError(
-                fmt::format("{}: expected initial state {} of shape [batch={}, units={}], got {}",
-                            this->description(), i, batch, sizes[i], to_string(states[i].shape())));
-        }
-    }
-}
-
-template <class T>
 RecurrentOutput<T> RNN<T>::run(const Variable<T>& x, const States& initial_state) {
     compute_output_shape(any_batch(x.shape()));
     this->build(any_batch(x.shape()));
@@ -98,7 +82,8 @@ RecurrentOutput<T> RNN<T>::run(const Variable<T>& x, const States& initial_state
         }
         for (const Tensor<T>& state : states_) start.push_back(constant(state));
     }
-    if (!start.empty()) check_states(start, batch);
+    if (!start.empty())
+        detail::check_states(this->description(), "initial state", start, cell_->state_size(), batch);
 
     cell_->reset_dropout_masks();
     RecurrentOutput<T> out = run_sequence(x, start);

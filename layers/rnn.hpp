@@ -93,8 +93,6 @@ class RNN : public Module<T> {
     template <class U>
     friend class Bidirectional;
 
-    void check_states(const States& states, std::size_t batch) const;
-
     std::shared_ptr<RecurrentCell<T>> cell_;
     RNNConfig config_;
     std::vector<Tensor<T>> states_;

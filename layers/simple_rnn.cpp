@@ -40,7 +40,7 @@ void SimpleRNNCell<T>::build_parameters(const PartialShape& input_shape) {
 
 template <class T>
 Variable<T> SimpleRNNCell<T>::drop_input(const Variable<T>& x) {
-    return detail::drop_sequence(dropout_, x, this->training());
+    return dropout_.on_sequence(x, this->training());
 }
 
 template <class T>
@@ -52,33 +52,9 @@ RecurrentOutput<T> SimpleRNNCell<T>::step(const Variable<T>& x, const States& st
     return {h, {h}};
 }
 
-namespace {
-
 template <class T>
-std::shared_ptr<SimpleRNNCell<T>> make_cell(const SimpleRNNConfig& c) {
-    detail::check_cell_config(c.name.empty() ? "SimpleRNN" : fmt::format("SimpleRNN \"{}\"", c.name), c);
-    return std::make_shared<SimpleRNNCell<T>>(
-        SimpleRNNCellConfig{.units = c.units,
-                            .activation = c.activation,
-                            .use_bias = c.use_bias,
-                            .kernel_initializer = c.kernel_initializer,
-                            .recurrent_initializer = c.recurrent_initializer,
-                            .bias_initializer = c.bias_initializer,
-                            .kernel_regularizer = c.kernel_regularizer,
-                            .recurrent_regularizer = c.recurrent_regularizer,
-                            .bias_regularizer = c.bias_regularizer,
-                            .kernel_constraint = c.kernel_constraint,
-                            .recurrent_constraint = c.recurrent_constraint,
-                            .bias_constraint = c.bias_constraint,
-                            .dropout = c.dropout,
-                            .recurrent_dropout = c.recurrent_dropout,
-                            .seed = c.seed});
-}
-
-}  // namespace
-
-template <class T>
-SimpleRNN<T>::SimpleRNN(SimpleRNNConfig config) : SimpleRNN(config, make_cell<T>(config)) {}
+SimpleRNN<T>::SimpleRNN(SimpleRNNConfig config)
+    : SimpleRNN(config, detail::make_cell<SimpleRNNCell<T>, SimpleRNNCellConfig>("SimpleRNN", config)) {}
 
 template <class T>
 SimpleRNN<T>::SimpleRNN(SimpleRNNConfig config, std::shared_ptr<SimpleRNNCell<T>> cell)
@@ -86,22 +62,19 @@ SimpleRNN<T>::SimpleRNN(SimpleRNNConfig config, std::shared_ptr<SimpleRNNCell<T>
 
 template <class T>
 std::unique_ptr<RNN<T>> SimpleRNN<T>::reversed() const {
-    SimpleRNNConfig config = config_;
-    config.go_backwards = !config.go_backwards;
-    return std::make_unique<SimpleRNN>(std::move(config));
+    return detail::reversed_layer<SimpleRNN>(config_);
 }
 
 template <class T>
 RecurrentOutput<T> SimpleRNN<T>::run_sequence(const Variable<T>& x, const States& initial_state) {
-    const RNNConfig& c = RNN<T>::config();
-    const bool standard = config_.activation == Activation::tanh;
-    if (!standard || (this->training() && config_.recurrent_dropout > 0.0))
+    if (!detail::runs_as_one_operation(config_, this->training()))
         return RNN<T>::run_sequence(x, initial_state);
     const std::string description = this->description();
-    const RecurrentOptions options = detail::recurrent_options(c, config_, x.mask(), description);
+    const RecurrentOptions options =
+        detail::recurrent_options(RNN<T>::config(), config_, x.mask(), description);
     const RecurrentWeights<T>& w = cell_->weights();
     const auto r = simple_rnn(cell_->drop_input(x), w.kernel, w.recurrent_kernel, w.bias,
-                              initial_state.empty() ? Variable<T>() : initial_state[0], options);
+                              detail::state_or_none(initial_state, 0), options);
     return {this->output_of(x, r.sequence, r.h), {r.h}};
 }
 

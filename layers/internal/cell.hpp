@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -85,14 +87,6 @@ std::vector<Variable<T>> gate_sums(const std::vector<Variable<T>>& x, const std:
     return sums;
 }
 
-/// A sequence [B, T, D] with the dropout mask of a cell that has one for all gates, the same at every step.
-template <class T>
-Variable<T> drop_sequence(CellDropout<T>& dropout, const Variable<T>& x, bool training) {
-    const Variable<T> step = constant(ones<T>({x.shape()[0], x.shape()[2]}));
-    const Variable<T> mask = dropout.on_input(step, training)[0];
-    return mask.same_as(step) ? x : x * expand_dims(mask, {1});
-}
-
 /// The part of a layer's arguments that says how its cell runs over a sequence.
 template <class Config>
 RNNConfig rnn_config(const Config& c) {
@@ -104,6 +98,53 @@ RNNConfig rnn_config(const Config& c) {
             .zero_output_for_mask = c.zero_output_for_mask,
             .bptt_steps = c.bptt_steps,
             .name = c.name};
+}
+
+/// A layer's cell with the arguments that both have. Throws ValueError in the layer's name.
+template <class Cell, class CellConfig, class Config>
+std::shared_ptr<Cell> make_cell(const std::string& layer, const Config& c) {
+    check_cell_config(c.name.empty() ? layer : fmt::format("{} \"{}\"", layer, c.name), c);
+    CellConfig cell{.units = c.units,
+                    .activation = c.activation,
+                    .use_bias = c.use_bias,
+                    .kernel_initializer = c.kernel_initializer,
+                    .recurrent_initializer = c.recurrent_initializer,
+                    .bias_initializer = c.bias_initializer,
+                    .kernel_regularizer = c.kernel_regularizer,
+                    .recurrent_regularizer = c.recurrent_regularizer,
+                    .bias_regularizer = c.bias_regularizer,
+                    .kernel_constraint = c.kernel_constraint,
+                    .recurrent_constraint = c.recurrent_constraint,
+                    .bias_constraint = c.bias_constraint,
+                    .dropout = c.dropout,
+                    .recurrent_dropout = c.recurrent_dropout,
+                    .seed = c.seed};
+    if constexpr (requires { c.recurrent_activation; }) cell.recurrent_activation = c.recurrent_activation;
+    if constexpr (requires { c.unit_forget_bias; }) cell.unit_forget_bias = c.unit_forget_bias;
+    if constexpr (requires { c.reset_after; }) cell.reset_after = c.reset_after;
+    return std::make_shared<Cell>(std::move(cell));
+}
+
+/// The layer of this configuration that reads time the other way, with weights of its own.
+template <class Layer, class Config>
+std::unique_ptr<Layer> reversed_layer(Config config) {
+    config.go_backwards = !config.go_backwards;
+    return std::make_unique<Layer>(std::move(config));
+}
+
+/// Whether the operation over whole sequences computes what the cell would, step by step.
+template <class Config>
+bool runs_as_one_operation(const Config& c, bool training) {
+    bool standard = c.activation == Activation::tanh;
+    if constexpr (requires { c.recurrent_activation; })
+        standard = standard && c.recurrent_activation == Activation::sigmoid;
+    return standard && !(training && c.recurrent_dropout > 0.0);
+}
+
+/// State i, or an empty handle where none are given.
+template <class T>
+Variable<T> state_or_none(const std::vector<Variable<T>>& states, std::size_t i) {
+    return states.empty() ? Variable<T>() : states[i];
 }
 
 /// How the operations over whole sequences run for a layer. `description`, what messages call it, has to
