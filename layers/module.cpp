@@ -222,6 +222,16 @@ void Module<T>::reset_state() {
 }
 
 template <class T>
+const Module<T>* Module<T>::find_stateful() const {
+    const Module* found = nullptr;
+    Walk walk{[&](const std::string&, Module& module, const Members<T>&) {
+        if (found == nullptr && module.stateful()) found = &module;
+    }};
+    walk("", const_cast<Module&>(*this));
+    return found;
+}
+
+template <class T>
 std::string Module<T>::description() const {
     return name_.empty() ? type() : fmt::format("{} \"{}\"", type(), name_);
 }

@@ -147,6 +147,10 @@ class Module {
     /// Makes every stateful layer inside start its next call afresh.
     void reset_state();
 
+    /// The first module inside, or this one, that keeps states from one call to the next; null where none
+    /// does.
+    const Module* find_stateful() const;
+
     /// A name of the user's for messages, paths and the summary; "" where none was given.
     const std::string& name() const noexcept { return name_; }
     void set_name(std::string name) { name_ = std::move(name); }
@@ -175,6 +179,8 @@ class Module {
     /// other module get the input's mask or none, see `supports_masking`.
     virtual bool gives_masks() const { return false; }
 
+    /// Whether the module itself keeps states from one call to the next.
+    virtual bool stateful() const { return false; }
     /// Forgets what the module itself keeps from one call to the next.
     virtual void clear_state() {}
 

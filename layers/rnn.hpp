@@ -87,6 +87,7 @@ class RNN : public Module<T> {
     void build_parameters(const PartialShape& input_shape) override;
     Variable<T> call(const Variable<T>& x) override;
     std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs) override;
+    bool stateful() const override { return config_.stateful; }
     void clear_state() override;
 
   private:

@@ -6,27 +6,9 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/shape.hpp"
-#include "seqgrad/layers/bidirectional.hpp"
-#include "seqgrad/layers/rnn.hpp"
-#include "seqgrad/layers/sequential.hpp"
 
 namespace seqgrad {
 namespace {
-
-/// The first stateful recurrent layer among the library's layers in `module`, or null.
-template <class T>
-const Module<T>* find_stateful(const Module<T>& module) {
-    if (const auto* rnn = dynamic_cast<const RNN<T>*>(&module)) return rnn->config().stateful ? rnn : nullptr;
-    if (const auto* both = dynamic_cast<const Bidirectional<T>*>(&module))
-        return find_stateful<T>(both->forward_layer());
-    if (const auto* steps = dynamic_cast<const TimeDistributed<T>*>(&module))
-        return find_stateful<T>(steps->layer());
-    if (const auto* chain = dynamic_cast<const Sequential<T>*>(&module)) {
-        for (std::size_t i = 0; i < chain->size(); ++i)
-            if (const Module<T>* found = find_stateful<T>((*chain)[i])) return found;
-    }
-    return nullptr;
-}
 
 /// The shape with its first axis, of B T samples, split into [B, T].
 Shape with_steps(const Shape& shape, std::size_t batch, std::size_t steps) {
@@ -59,7 +41,7 @@ template <class T>
 TimeDistributed<T>::TimeDistributed(std::shared_ptr<Module<T>> layer, TimeDistributedConfig config)
     : Module<T>(config.name), layer_(std::move(layer)), config_(std::move(config)) {
     if (!layer_) throw ValueError(fmt::format("{}: expected a layer, got none", this->description()));
-    if (const Module<T>* stateful = find_stateful(*layer_)) {
+    if (const Module<T>* stateful = layer_->find_stateful()) {
         throw ValueError(
             fmt::format("{}: {} is stateful, but its batches here are of steps as well as samples",
                         this->description(), stateful->description()));
