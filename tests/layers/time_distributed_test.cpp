@@ -74,6 +74,24 @@ TEST_CASE("TimeDistributed gives its layer the inner part of a mask") {
     CHECK(*sequences(x).mask() == mask);
 }
 
+namespace {
+
+/// A user's container of a layer.
+class Wrapper : public Module<float> {
+  public:
+    explicit Wrapper(LSTMConfig config) : layer_(std::move(config)) {}
+    std::string type() const override { return "Wrapper"; }
+
+  protected:
+    void members(Members<float>& m) override { m.child("layer", layer_); }
+    Variable<float> call(const Variable<float>& x) override { return layer_(x); }
+
+  private:
+    LSTM<float> layer_;
+};
+
+}  // namespace
+
 TEST_CASE("TimeDistributed refuses what has no steps, and stateful layers wherever they are") {
     TimeDistributed<float> layer(Dense<float>({.units = 5}));
     CHECK_THROWS_WITH_AS(
@@ -89,4 +107,5 @@ TEST_CASE("TimeDistributed refuses what has no steps, and stateful layers wherev
     CHECK_THROWS_AS(TimeDistributed<float>(Bidirectional<float>(LSTM<float>(stateful))), ValueError);
     CHECK_THROWS_AS(TimeDistributed<float>(Sequential<float>{Dropout<float>({}), LSTM<float>(stateful)}),
                     ValueError);
+    CHECK_THROWS_AS(TimeDistributed<float>(Wrapper(stateful)), ValueError);
 }
