@@ -112,7 +112,11 @@ Variable<T> Module<T>::operator()(const Variable<T>& x) {
 template <class T>
 std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& inputs) {
     if (inputs.empty()) throw ValueError(fmt::format("{}: called without an input", description()));
-    build(any_batch(inputs[0].shape()));
+    if (!built_) {
+        std::vector<PartialShape> shapes;
+        for (const Variable<T>& x : inputs) shapes.push_back(any_batch(x.shape()));
+        build_for(shapes);
+    }
     std::vector<Variable<T>> outputs = call_several(inputs);
     for (Variable<T>& y : outputs) y = finish(inputs[0], std::move(y));
     if (!outputs.empty()) output_shape_ = any_batch(outputs[0].shape());
@@ -135,6 +139,14 @@ void Module<T>::build(const PartialShape& input_shape) {
 }
 
 template <class T>
+void Module<T>::build_for(const std::vector<PartialShape>& input_shapes) {
+    if (built_) return;
+    if (input_shapes.empty()) throw ValueError(fmt::format("{}: built without an input", description()));
+    build_several(input_shapes);
+    built_ = true;
+}
+
+template <class T>
 PartialShape Module<T>::compute_output_shape(const PartialShape&) const {
     throw ValueError(fmt::format("{}: does not say its output shape; call it once instead", description()));
 }
@@ -144,6 +156,11 @@ void Module<T>::members(Members<T>&) {}
 
 template <class T>
 void Module<T>::build_parameters(const PartialShape&) {}
+
+template <class T>
+void Module<T>::build_several(const std::vector<PartialShape>& input_shapes) {
+    build_parameters(input_shapes[0]);
+}
 
 template <class T>
 Variable<T> Module<T>::call(const Variable<T>&) {

@@ -115,6 +115,8 @@ class Module {
     /// Creates the parameters for inputs of this shape. Does nothing when the module is built already.
     /// Throws ShapeError when the shape does not fit.
     void build(const PartialShape& input_shape);
+    /// The same for a module of several inputs, with the shape of each. Throws ValueError for no shapes.
+    void build_for(const std::vector<PartialShape>& input_shapes);
     bool built() const noexcept { return built_; }
 
     /// The shape of the output for an input of this shape. Throws ShapeError when the input does not fit,
@@ -170,6 +172,9 @@ class Module {
     virtual void members(Members<T>& members);
     /// Creates the parameters; called once, before the first call.
     virtual void build_parameters(const PartialShape& input_shape);
+    /// The same for several inputs, where the parameters do not follow from the first one's shape alone; by
+    /// default `build_parameters` for that one.
+    virtual void build_several(const std::vector<PartialShape>& input_shapes);
     /// Computes the output for one input.
     virtual Variable<T> call(const Variable<T>& x);
     /// Computes the outputs for several inputs; by default takes one and gives what `call` does.

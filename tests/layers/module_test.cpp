@@ -7,6 +7,7 @@
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/flatten.hpp"
@@ -62,6 +63,26 @@ class Odd : public Module<double> {
     Variable<double> b_;
 };
 
+/// x W y, whose parameter depends on the shapes of both inputs.
+class Bilinear : public Module<double> {
+  public:
+    std::string type() const override { return "Bilinear"; }
+
+  protected:
+    void members(Members<double>& m) override { m.parameter("w", w_); }
+    void build_several(const std::vector<PartialShape>& shapes) override {
+        if (shapes.size() != 2) throw ValueError("Bilinear: takes two inputs");
+        w_ = parameter(ones<double>(
+            {static_cast<std::size_t>(shapes[0].back()), static_cast<std::size_t>(shapes[1].back())}));
+    }
+    std::vector<Variable<double>> call_several(const std::vector<Variable<double>>& inputs) override {
+        return {vecdot(matmul(inputs[0], w_), inputs[1])};
+    }
+
+  private:
+    Variable<double> w_;
+};
+
 }  // namespace
 
 TEST_CASE("partial shapes print as Keras prints them") {
@@ -69,6 +90,20 @@ TEST_CASE("partial shapes print as Keras prints them") {
     CHECK(to_string(PartialShape{unknown}) == "(None,)");
     CHECK(to_string(PartialShape{unknown, 24, 1}) == "(None, 24, 1)");
     CHECK(any_batch({32, 5}) == PartialShape{unknown, 5});
+}
+
+TEST_CASE("a module is built for all of its inputs") {
+    Bilinear called, built;
+    CHECK_THROWS_WITH_AS(called({constant(ones<double>({3, 2}))}), "Bilinear: takes two inputs", ValueError);
+    CHECK_FALSE(called.built());
+    const auto y = called({constant(ones<double>({3, 2})), constant(ones<double>({3, 4}))});
+    CHECK(y[0].value() == full<double>({3}, 8.0));
+    built.build_for({{unknown, 2}, {unknown, 4}});
+    CHECK(built.parameters()[0].variable.shape() == Shape{2, 4});
+    CHECK_THROWS_WITH_AS(Twice().build_for({}), "Twice: built without an input", ValueError);
+    Affine<double> first;
+    first.build_for({{unknown, 5}, {unknown, 7}});
+    CHECK(first.scale.shape() == Shape{5});
 }
 
 TEST_CASE("parameters have dotted paths in order of definition, each once") {
