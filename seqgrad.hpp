@@ -9,6 +9,7 @@
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/attention.hpp"
 #include "seqgrad/core/ops/dropout.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/index.hpp"
