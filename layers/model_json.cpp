@@ -536,6 +536,7 @@ constexpr ModuleClass<T> sequential() {
 template <class T>
 constexpr ModuleClass<T> module_classes[] = {
     plain<T, ActivationLayer<T>>("Activation"),
+    plain<T, BahdanauAttention<T>>("BahdanauAttention"),
     bidirectional<T>(),
     plain<T, Dense<T>>("Dense"),
     plain<T, Dropout<T>>("Dropout"),
@@ -547,6 +548,7 @@ constexpr ModuleClass<T> module_classes[] = {
     plain<T, LSTM<T>>("LSTM"),
     plain<T, LSTMCell<T>>("LSTMCell"),
     plain<T, LayerNormalization<T>>("LayerNormalization"),
+    plain<T, LuongAttention<T>>("LuongAttention"),
     plain<T, Masking<T>>("Masking"),
     rnn<T>(),
     plain<T, RepeatVector<T>>("RepeatVector"),

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "seqgrad/layers/activation.hpp"
+#include "seqgrad/layers/bahdanau_attention.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/constraints.hpp"
 #include "seqgrad/layers/dense.hpp"
@@ -16,6 +17,7 @@
 #include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
+#include "seqgrad/layers/luong_attention.hpp"
 #include "seqgrad/layers/masking.hpp"
 #include "seqgrad/layers/regularizers.hpp"
 #include "seqgrad/layers/repeat_vector.hpp"
@@ -39,6 +41,20 @@ concept ConfigOf = std::same_as<std::remove_const_t<Given>, C>;
 template <class V>
 void fields(V& v, ConfigOf<ActivationLayerConfig> auto& c) {
     v("activation", c.activation);
+}
+
+template <class V>
+void fields(V& v, ConfigOf<BahdanauAttentionConfig> auto& c) {
+    v("units", c.units);
+    v("kernel_initializer", c.kernel_initializer);
+    v("bias_initializer", c.bias_initializer);
+    v("v_initializer", c.v_initializer);
+    v("kernel_regularizer", c.kernel_regularizer);
+    v("bias_regularizer", c.bias_regularizer);
+    v("v_regularizer", c.v_regularizer);
+    v("kernel_constraint", c.kernel_constraint);
+    v("bias_constraint", c.bias_constraint);
+    v("v_constraint", c.v_constraint);
 }
 
 template <class V>
@@ -92,6 +108,23 @@ void fields(V& v, ConfigOf<LayerNormalizationConfig> auto& c) {
     v("gamma_regularizer", c.gamma_regularizer);
     v("beta_constraint", c.beta_constraint);
     v("gamma_constraint", c.gamma_constraint);
+}
+
+template <class V>
+void fields(V& v, ConfigOf<LuongAttentionConfig> auto& c) {
+    constexpr std::array<const char*, 4> scores{"bahdanau", "dot", "general", "concat"};
+    constexpr std::array<const char*, 3> windows{"global", "local_m", "local_p"};
+    v.choice("score", c.score, scores);
+    v("units", c.units);
+    v.choice("window", c.window, windows);
+    v("D", c.D);
+    v("step", c.step);
+    v("kernel_initializer", c.kernel_initializer);
+    v("v_initializer", c.v_initializer);
+    v("kernel_regularizer", c.kernel_regularizer);
+    v("v_regularizer", c.v_regularizer);
+    v("kernel_constraint", c.kernel_constraint);
+    v("v_constraint", c.v_constraint);
 }
 
 template <class V>

@@ -54,12 +54,22 @@ Json as_model_json(const Json& json) {
     return out;
 }
 
+/// A fixture's config with the arguments that the layer has in the library: BahdanauAttention knows one
+/// score, and the size of local-p's hidden layer stands in its weights only.
+Json with_arguments_of_layer(const std::string& kind, Json config, const Json& weights) {
+    if (kind == "BahdanauAttention" && config.value("score", "") == "bahdanau") config.erase("score");
+    if (kind == "LuongAttention" && !config.contains("units") && weights.contains("position_v"))
+        config["units"] = tensor_shape(weights.at("position_v"))[0];
+    return config;
+}
+
 }  // namespace
 
 template <class T>
-std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& config) {
+std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& config, const Json& weights) {
     try {
-        return layer_from_json<T>(as_model_json({{"layer", kind}, {"config", config}}).dump());
+        const Json layer = {{"layer", kind}, {"config", with_arguments_of_layer(kind, config, weights)}};
+        return layer_from_json<T>(as_model_json(layer).dump());
     } catch (const FormatError& error) {
         throw Unsupported(error.what());
     }
@@ -83,8 +93,8 @@ void assign_weights(const Module<T>& module, const Json& weights, const std::str
 
 template struct CallInputs<float>;
 template struct CallInputs<double>;
-template std::shared_ptr<Module<float>> build_layer(const std::string&, const Json&);
-template std::shared_ptr<Module<double>> build_layer(const std::string&, const Json&);
+template std::shared_ptr<Module<float>> build_layer(const std::string&, const Json&, const Json&);
+template std::shared_ptr<Module<double>> build_layer(const std::string&, const Json&, const Json&);
 template void assign_weights(const Module<float>&, const Json&, const std::string&);
 template void assign_weights(const Module<double>&, const Json&, const std::string&);
 

@@ -23,10 +23,11 @@ struct CallInputs {
     std::vector<NamedParameter<T>> differentiable;
 };
 
-/// A layer built from a fixture's config. Throws Unsupported for a layer or an argument that the library does
-/// not have.
+/// A layer built from a fixture's config, which leaves sizes that its `weights` show to them. Throws
+/// Unsupported for a layer or an argument that the library does not have.
 template <class T>
-std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& config);
+std::shared_ptr<Module<T>> build_layer(const std::string& kind, const Json& config,
+                                       const Json& weights = Json::object());
 
 /// Gives a built module the fixture's weights, which must be exactly its parameters. `prefix` precedes the
 /// parameters' names in the fixture.

@@ -17,6 +17,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/layers/activation.hpp"
+#include "seqgrad/layers/bahdanau_attention.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
@@ -26,6 +27,7 @@
 #include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
+#include "seqgrad/layers/luong_attention.hpp"
 #include "seqgrad/layers/masking.hpp"
 #include "seqgrad/layers/repeat_vector.hpp"
 #include "seqgrad/layers/rnn.hpp"
@@ -54,6 +56,8 @@ struct AnyMember {
     operator Initializer() const;
     operator Regularizer() const;
     operator Constraint() const;
+    operator AttentionScore() const;
+    operator AttentionWindow() const;
     operator MergeMode() const;
     operator PartialShape() const;
     operator std::optional<PartialShape>() const;
@@ -100,6 +104,16 @@ std::string refusal_of(const std::string& layer, const std::string& config) {
 /// A text of a layer, every argument of which differs from its default.
 const std::vector<std::string> layers = {
     R"({"class_name":"Activation","config":{"name":"a","activation":"relu"}})",
+    R"({"class_name":"BahdanauAttention","config":{"name":"b","units":3,)"
+    R"("kernel_initializer":{"class_name":"Constant","config":{"value":0.5}},)"
+    R"("bias_initializer":{"class_name":"Ones","config":{}},)"
+    R"("v_initializer":{"class_name":"Constant","config":{"value":0.25}},)"
+    R"("kernel_regularizer":{"class_name":"L1","config":{"l1":0.5}},)"
+    R"("bias_regularizer":{"class_name":"L2","config":{"l2":0.5}},)"
+    R"("v_regularizer":{"class_name":"L2","config":{"l2":0.25}},)"
+    R"("kernel_constraint":{"class_name":"NonNeg","config":{}},)"
+    R"("bias_constraint":{"class_name":"UnitNorm","config":{"axis":0}},)"
+    R"("v_constraint":{"class_name":"NonNeg","config":{}}}})",
     R"({"class_name":"Dense","config":{"name":"d","units":3,"activation":"silu","use_bias":false,)"
     R"("kernel_initializer":{"class_name":"VarianceScaling","config":{"scale":2.5,"mode":"fan_avg",)"
     R"("distribution":"uniform","seed":-3,"input_axes":[0],"output_axes":[-1]}},)"
@@ -122,6 +136,13 @@ const std::vector<std::string> layers = {
     R"("gamma_regularizer":{"class_name":"L1","config":{"l1":0.125}},)"
     R"("beta_constraint":{"class_name":"NonNeg","config":{}},)"
     R"("gamma_constraint":{"class_name":"MaxNorm","config":{"max_value":1.5,"axis":0}}}})",
+    R"({"class_name":"LuongAttention","config":{"name":"u","score":"concat","units":3,"window":"local_p","D":4,)"
+    R"("step":2,"kernel_initializer":{"class_name":"Constant","config":{"value":0.5}},)"
+    R"("v_initializer":{"class_name":"Ones","config":{}},)"
+    R"("kernel_regularizer":{"class_name":"L1","config":{"l1":0.5}},)"
+    R"("v_regularizer":{"class_name":"L2","config":{"l2":0.25}},)"
+    R"("kernel_constraint":{"class_name":"NonNeg","config":{}},)"
+    R"("v_constraint":{"class_name":"UnitNorm","config":{"axis":0}}}})",
     R"({"class_name":"Masking","config":{"name":"m","mask_value":-1.0}})",
     R"({"class_name":"RepeatVector","config":{"name":"r","n":7}})",
 };
@@ -227,6 +248,7 @@ TEST_CASE("Bidirectional writes its backward layer where it has one of its own")
 
 TEST_CASE("no argument of a configuration is left out") {
     check_all_arguments_are_written(ActivationLayer<float>({}));
+    check_all_arguments_are_written(BahdanauAttention<float>({.units = 1}));
     check_all_arguments_are_written(Dense<float>({.units = 1}));
     check_all_arguments_are_written(Dropout<float>({}));
     check_all_arguments_are_written(Embedding<float>({.input_dim = 1, .output_dim = 1}));
@@ -237,6 +259,7 @@ TEST_CASE("no argument of a configuration is left out") {
     check_all_arguments_are_written(LSTM<float>({.units = 1}));
     check_all_arguments_are_written(LSTMCell<float>({.units = 1}));
     check_all_arguments_are_written(LayerNormalization<float>());
+    check_all_arguments_are_written(LuongAttention<float>());
     check_all_arguments_are_written(Masking<float>());
     check_all_arguments_are_written(RepeatVector<float>({.n = 1}));
     check_all_arguments_are_written(SimpleRNN<float>({.units = 1}));
@@ -357,7 +380,7 @@ TEST_CASE("what is wrong in a text is refused with its path and what was expecte
     CHECK(refusal_of("Flatten", R"({"data_format":"channels_last"})") ==
           "/config: unknown key \"data_format\"; known are name");
     CHECK(refusal_of("Lambda", R"({})")
-              .starts_with("/class_name: expected one of Activation, Bidirectional, "));
+              .starts_with("/class_name: expected one of Activation, BahdanauAttention, "));
     CHECK(refusal(R"({"config":{}})") == "/: \"class_name\" is missing");
     CHECK(refusal(R"({"class_name":3})") == "/class_name: expected the name of a class, got 3");
     CHECK(refusal(R"({"class_name":"Flatten","weights":[]})") ==
@@ -401,6 +424,18 @@ TEST_CASE("wrong initializers, shapes and choices are refused") {
     CHECK(refusal_of("Bidirectional",
                      R"({"layer":{"class_name":"LSTM","config":{"units":2}},"merge_mode":"max"})") ==
           "/config/merge_mode: expected one of \"concat\", \"sum\", \"mul\", \"ave\", null, got \"max\"");
+}
+
+TEST_CASE("wrong scores and windows of attention are refused") {
+    CHECK(refusal_of("LuongAttention", R"({"score":"cosine"})") ==
+          "/config/score: expected one of \"bahdanau\", \"dot\", \"general\", \"concat\", got \"cosine\"");
+    CHECK(refusal_of("LuongAttention", R"({"score":"bahdanau"})")
+              .starts_with("/config: LuongAttention: score"));
+    CHECK(refusal_of("LuongAttention", R"({"window":"local"})") ==
+          "/config/window: expected one of \"global\", \"local_m\", \"local_p\", got \"local\"");
+    CHECK(refusal_of("LuongAttention", R"({"window":"local_p","D":0})")
+              .starts_with("/config: LuongAttention: "));
+    CHECK(refusal_of("BahdanauAttention", "{}") == "/config: BahdanauAttention: units must be at least 1");
 }
 
 TEST_CASE("wrong modules inside modules are refused") {
