@@ -12,6 +12,7 @@
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/shape.hpp"
+#include "seqgrad/layers/take_rows.hpp"
 
 namespace seqgrad {
 namespace {
@@ -47,6 +48,18 @@ AttentionScore attention_score(std::string_view name) {
 AttentionWindow attention_window(std::string_view name) {
     return named<AttentionWindow>("window", window_names, name);
 }
+
+template <class T>
+AttentionMemory<T> take_rows(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& rows) {
+    const Variable<T> values = take_rows(memory.values, rows);
+    return {.values = values,
+            .keys = memory.keys.same_as(memory.values) ? values : take_rows(memory.keys, rows),
+            .mask = memory.mask ? std::make_shared<const Mask>(take_rows(*memory.mask, rows)) : nullptr,
+            .last_position = take_rows(memory.last_position, rows)};
+}
+
+template AttentionMemory<float> take_rows(const AttentionMemory<float>&, const Tensor<std::int64_t>&);
+template AttentionMemory<double> take_rows(const AttentionMemory<double>&, const Tensor<std::int64_t>&);
 
 template <class T>
 AttentionMemory<T> MemoryAttention<T>::prepare(const Variable<T>& memory) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +43,10 @@ struct AttentionMemory {
     std::shared_ptr<const Mask> mask;  ///< [B, S]: which positions count; null: all
     Variable<T> last_position;         ///< [B], the last position that counts; 0 where none does
 };
+
+/// The memory of some samples, see take_rows.hpp.
+template <class T>
+AttentionMemory<T> take_rows(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& rows);
 
 /// What attention gives for queries [B, U] or [B, T, U].
 template <class T>
