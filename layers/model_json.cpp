@@ -536,6 +536,8 @@ constexpr ModuleClass<T> sequential() {
 template <class T>
 constexpr ModuleClass<T> module_classes[] = {
     plain<T, ActivationLayer<T>>("Activation"),
+    plain<T, AdditiveAttention<T>>("AdditiveAttention"),
+    plain<T, Attention<T>>("Attention"),
     plain<T, BahdanauAttention<T>>("BahdanauAttention"),
     bidirectional<T>(),
     plain<T, Dense<T>>("Dense"),
@@ -550,6 +552,7 @@ constexpr ModuleClass<T> module_classes[] = {
     plain<T, LayerNormalization<T>>("LayerNormalization"),
     plain<T, LuongAttention<T>>("LuongAttention"),
     plain<T, Masking<T>>("Masking"),
+    plain<T, MultiHeadAttention<T>>("MultiHeadAttention"),
     rnn<T>(),
     plain<T, RepeatVector<T>>("RepeatVector"),
     sequential<T>(),

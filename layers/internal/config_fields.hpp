@@ -5,6 +5,8 @@
 #include <type_traits>
 
 #include "seqgrad/layers/activation.hpp"
+#include "seqgrad/layers/additive_attention.hpp"
+#include "seqgrad/layers/attention.hpp"
 #include "seqgrad/layers/bahdanau_attention.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/constraints.hpp"
@@ -19,6 +21,7 @@
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/luong_attention.hpp"
 #include "seqgrad/layers/masking.hpp"
+#include "seqgrad/layers/multi_head_attention.hpp"
 #include "seqgrad/layers/regularizers.hpp"
 #include "seqgrad/layers/repeat_vector.hpp"
 #include "seqgrad/layers/rnn.hpp"
@@ -41,6 +44,26 @@ concept ConfigOf = std::same_as<std::remove_const_t<Given>, C>;
 template <class V>
 void fields(V& v, ConfigOf<ActivationLayerConfig> auto& c) {
     v("activation", c.activation);
+}
+
+template <class V>
+void fields(V& v, ConfigOf<AdditiveAttentionConfig> auto& c) {
+    v("use_scale", c.use_scale);
+    v("dropout", c.dropout);
+    v("seed", c.seed);
+    v("return_attention_scores", c.return_attention_scores);
+    v("use_causal_mask", c.use_causal_mask);
+}
+
+template <class V>
+void fields(V& v, ConfigOf<AttentionConfig> auto& c) {
+    constexpr std::array<const char*, 2> modes{"dot", "concat"};
+    v("use_scale", c.use_scale);
+    v.choice("score_mode", c.score_mode, modes);
+    v("dropout", c.dropout);
+    v("seed", c.seed);
+    v("return_attention_scores", c.return_attention_scores);
+    v("use_causal_mask", c.use_causal_mask);
 }
 
 template <class V>
@@ -130,6 +153,25 @@ void fields(V& v, ConfigOf<LuongAttentionConfig> auto& c) {
 template <class V>
 void fields(V& v, ConfigOf<MaskingConfig> auto& c) {
     v("mask_value", c.mask_value);
+}
+
+template <class V>
+void fields(V& v, ConfigOf<MultiHeadAttentionConfig> auto& c) {
+    v("num_heads", c.num_heads);
+    v("key_dim", c.key_dim);
+    v("value_dim", c.value_dim);
+    v("dropout", c.dropout);
+    v("use_bias", c.use_bias);
+    v.shape("output_shape", c.output_shape);
+    v("kernel_initializer", c.kernel_initializer);
+    v("bias_initializer", c.bias_initializer);
+    v("kernel_regularizer", c.kernel_regularizer);
+    v("bias_regularizer", c.bias_regularizer);
+    v("kernel_constraint", c.kernel_constraint);
+    v("bias_constraint", c.bias_constraint);
+    v("seed", c.seed);
+    v("return_attention_scores", c.return_attention_scores);
+    v("use_causal_mask", c.use_causal_mask);
 }
 
 template <class V>

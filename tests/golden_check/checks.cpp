@@ -38,14 +38,9 @@ Comparison check_layer(const Json& fixture) {
     for (std::size_t c = 0; c < calls.size(); ++c) {
         const Json& call = calls[c];
         const std::string where = "call " + std::to_string(c) + " ";
-        Config arguments(call.at("arguments"));
-        bool training = false;
-        arguments.read("training", training);
-        arguments.finish();
-        layer->set_training(training);
         for (NamedParameter<T>& p : layer->parameters()) p.variable.clear_grad();
         const CallInputs<T> inputs(call.at("inputs"));
-        const std::vector<Variable<T>> outputs = (*layer)(inputs.all);
+        const std::vector<Variable<T>> outputs = call_layer(*layer, inputs, call.at("arguments"));
         if (outputs.size() != call.at("outputs").size()) {
             comparison.fail(where + std::to_string(outputs.size()) + " outputs, expected " +
                             std::to_string(call.at("outputs").size()));

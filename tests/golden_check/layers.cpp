@@ -1,6 +1,7 @@
 #include "golden_check/layers.hpp"
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/key_value_attention.hpp"
 #include "seqgrad/layers/model_json.hpp"
 
 namespace seqgrad::test {
@@ -28,6 +29,10 @@ CallInputs<T>::CallInputs(const Json& inputs) {
             variable = variable.with_mask(cast<bool>(counts));
         }
         all.push_back(variable);
+    }
+    if (inputs.contains("attention_mask")) {
+        ++taken;
+        attention_mask = cast<bool>(to_tensor<T>(inputs.at("attention_mask")));
     }
     if (taken != inputs.size()) throw Unsupported("an input among " + inputs.dump());
 }
@@ -91,8 +96,33 @@ void assign_weights(const Module<T>& module, const Json& weights, const std::str
     }
 }
 
+template <class T>
+std::vector<Variable<T>> call_layer(Module<T>& layer, const CallInputs<T>& inputs, const Json& arguments) {
+    Config given(arguments);
+    bool training = false;
+    given.read("training", training);
+    layer.set_training(training);
+    auto* const attention = dynamic_cast<KeyValueAttention<T>*>(&layer);
+    if (attention == nullptr) {
+        given.finish();
+        if (inputs.attention_mask) throw Unsupported("an attention_mask");
+        return layer(inputs.all);
+    }
+    bool return_attention_scores = false;
+    AttentionArguments call{.attention_mask = inputs.attention_mask ? &*inputs.attention_mask : nullptr};
+    given.read("return_attention_scores", return_attention_scores);
+    given.read("use_causal_mask", call.use_causal_mask);
+    given.finish();
+    const std::vector<Variable<T>>& all = inputs.all;
+    const auto out = attention->run(all.at(0), all.at(1), all.size() > 2 ? all[2] : Variable<T>(), call);
+    if (!return_attention_scores) return {out.context};
+    return {out.context, out.weights};
+}
+
 template struct CallInputs<float>;
 template struct CallInputs<double>;
+template std::vector<Variable<float>> call_layer(Module<float>&, const CallInputs<float>&, const Json&);
+template std::vector<Variable<double>> call_layer(Module<double>&, const CallInputs<double>&, const Json&);
 template std::shared_ptr<Module<float>> build_layer(const std::string&, const Json&, const Json&);
 template std::shared_ptr<Module<double>> build_layer(const std::string&, const Json&, const Json&);
 template void assign_weights(const Module<float>&, const Json&, const std::string&);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,14 @@ struct CallInputs {
     std::vector<Variable<T>> all;
     /// Those of real numbers by their names in the fixture.
     std::vector<NamedParameter<T>> differentiable;
+    /// MultiHeadAttention's, which belongs to no input.
+    std::optional<Mask> attention_mask;
 };
+
+/// Calls the layer as a fixture's call says: with its inputs and `arguments`. Throws Unsupported for an
+/// argument that the layer does not take.
+template <class T>
+std::vector<Variable<T>> call_layer(Module<T>& layer, const CallInputs<T>& inputs, const Json& arguments);
 
 /// A layer built from a fixture's config, which leaves sizes that its `weights` show to them. Throws
 /// Unsupported for a layer or an argument that the library does not have.

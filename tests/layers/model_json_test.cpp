@@ -17,6 +17,8 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/layers/activation.hpp"
+#include "seqgrad/layers/additive_attention.hpp"
+#include "seqgrad/layers/attention.hpp"
 #include "seqgrad/layers/bahdanau_attention.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/dense.hpp"
@@ -29,6 +31,7 @@
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/luong_attention.hpp"
 #include "seqgrad/layers/masking.hpp"
+#include "seqgrad/layers/multi_head_attention.hpp"
 #include "seqgrad/layers/repeat_vector.hpp"
 #include "seqgrad/layers/rnn.hpp"
 #include "seqgrad/layers/simple_rnn.hpp"
@@ -57,6 +60,7 @@ struct AnyMember {
     operator Regularizer() const;
     operator Constraint() const;
     operator AttentionScore() const;
+    operator AttentionScoreMode() const;
     operator AttentionWindow() const;
     operator MergeMode() const;
     operator PartialShape() const;
@@ -104,6 +108,10 @@ std::string refusal_of(const std::string& layer, const std::string& config) {
 /// A text of a layer, every argument of which differs from its default.
 const std::vector<std::string> layers = {
     R"({"class_name":"Activation","config":{"name":"a","activation":"relu"}})",
+    R"({"class_name":"AdditiveAttention","config":{"name":"a","use_scale":false,"dropout":0.25,"seed":4,)"
+    R"("return_attention_scores":true,"use_causal_mask":true}})",
+    R"({"class_name":"Attention","config":{"name":"a","use_scale":true,"score_mode":"concat","dropout":0.25,)"
+    R"("seed":4,"return_attention_scores":true,"use_causal_mask":true}})",
     R"({"class_name":"BahdanauAttention","config":{"name":"b","units":3,)"
     R"("kernel_initializer":{"class_name":"Constant","config":{"value":0.5}},)"
     R"("bias_initializer":{"class_name":"Ones","config":{}},)"
@@ -144,6 +152,15 @@ const std::vector<std::string> layers = {
     R"("kernel_constraint":{"class_name":"NonNeg","config":{}},)"
     R"("v_constraint":{"class_name":"UnitNorm","config":{"axis":0}}}})",
     R"({"class_name":"Masking","config":{"name":"m","mask_value":-1.0}})",
+    R"({"class_name":"MultiHeadAttention","config":{"name":"h","num_heads":2,"key_dim":3,"value_dim":4,)"
+    R"("dropout":0.25,"use_bias":false,"output_shape":[2,5],)"
+    R"("kernel_initializer":{"class_name":"Constant","config":{"value":0.5}},)"
+    R"("bias_initializer":{"class_name":"Ones","config":{}},)"
+    R"("kernel_regularizer":{"class_name":"L1","config":{"l1":0.5}},)"
+    R"("bias_regularizer":{"class_name":"L2","config":{"l2":0.5}},)"
+    R"("kernel_constraint":{"class_name":"NonNeg","config":{}},)"
+    R"("bias_constraint":{"class_name":"UnitNorm","config":{"axis":0}},"seed":4,)"
+    R"("return_attention_scores":true,"use_causal_mask":true}})",
     R"({"class_name":"RepeatVector","config":{"name":"r","n":7}})",
 };
 
@@ -248,6 +265,8 @@ TEST_CASE("Bidirectional writes its backward layer where it has one of its own")
 
 TEST_CASE("no argument of a configuration is left out") {
     check_all_arguments_are_written(ActivationLayer<float>({}));
+    check_all_arguments_are_written(AdditiveAttention<float>());
+    check_all_arguments_are_written(Attention<float>());
     check_all_arguments_are_written(BahdanauAttention<float>({.units = 1}));
     check_all_arguments_are_written(Dense<float>({.units = 1}));
     check_all_arguments_are_written(Dropout<float>({}));
@@ -261,6 +280,7 @@ TEST_CASE("no argument of a configuration is left out") {
     check_all_arguments_are_written(LayerNormalization<float>());
     check_all_arguments_are_written(LuongAttention<float>());
     check_all_arguments_are_written(Masking<float>());
+    check_all_arguments_are_written(MultiHeadAttention<float>({.num_heads = 1, .key_dim = 1}));
     check_all_arguments_are_written(RepeatVector<float>({.n = 1}));
     check_all_arguments_are_written(SimpleRNN<float>({.units = 1}));
     check_all_arguments_are_written(SimpleRNNCell<float>({.units = 1}));
@@ -380,7 +400,7 @@ TEST_CASE("what is wrong in a text is refused with its path and what was expecte
     CHECK(refusal_of("Flatten", R"({"data_format":"channels_last"})") ==
           "/config: unknown key \"data_format\"; known are name");
     CHECK(refusal_of("Lambda", R"({})")
-              .starts_with("/class_name: expected one of Activation, BahdanauAttention, "));
+              .starts_with("/class_name: expected one of Activation, AdditiveAttention, "));
     CHECK(refusal(R"({"config":{}})") == "/: \"class_name\" is missing");
     CHECK(refusal(R"({"class_name":3})") == "/class_name: expected the name of a class, got 3");
     CHECK(refusal(R"({"class_name":"Flatten","weights":[]})") ==
@@ -435,6 +455,10 @@ TEST_CASE("wrong scores and windows of attention are refused") {
           "/config/window: expected one of \"global\", \"local_m\", \"local_p\", got \"local\"");
     CHECK(refusal_of("LuongAttention", R"({"window":"local_p","D":0})")
               .starts_with("/config: LuongAttention: "));
+    CHECK(refusal_of("Attention", R"({"score_mode":"general"})") ==
+          "/config/score_mode: expected one of \"dot\", \"concat\", got \"general\"");
+    CHECK(refusal_of("MultiHeadAttention", R"({"num_heads":2,"key_dim":2,"output_shape":[null]})")
+              .starts_with("/config: MultiHeadAttention: output_shape"));
     CHECK(refusal_of("BahdanauAttention", "{}") == "/config: BahdanauAttention: units must be at least 1");
 }
 
