@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <vector>
@@ -298,11 +299,10 @@ std::map<std::string, StoredTensor<T>> read_tensors(const std::filesystem::path&
     return reader.tensors();
 }
 
-}  // namespace
-
+/// The module's parameters. Throws ValueError when one holds a number that is not finite.
 template <class T>
-void save_weights(const Module<T>& module, const std::filesystem::path& path) {
-    const auto parameters = built_parameters("save_weights", module);
+std::vector<NamedParameter<T>> finite_parameters(const char* function, const Module<T>& module) {
+    auto parameters = built_parameters(function, module);
     std::vector<std::string> problems;
     for (const auto& [name, variable] : parameters) {
         if (const auto i = detail::first_non_finite(variable.value())) {
@@ -312,13 +312,17 @@ void save_weights(const Module<T>& module, const std::filesystem::path& path) {
         }
     }
     if (!problems.empty()) {
-        throw ValueError(fmt::format("save_weights: numbers that are not finite are not saved:\n  {}",
+        throw ValueError(fmt::format("{}: numbers that are not finite are not saved:\n  {}", function,
                                      fmt::join(problems, "\n  ")));
     }
+    return parameters;
+}
 
-    detail::AtomicFile file(path);
-    file.write(fmt::format("{{\n\"format\": \"{}\",\n\"version\": {},\n\"tensors\": {{", format_name,
-                           format_version));
+/// Gives the text to `write`, piece by piece.
+template <class T, class Write>
+void write_weights(const std::vector<NamedParameter<T>>& parameters, const Write& write) {
+    write(fmt::format("{{\n\"format\": \"{}\",\n\"version\": {},\n\"tensors\": {{", format_name,
+                      format_version));
     std::string text;
     const char* separator = "\n";
     for (const auto& [name, variable] : parameters) {
@@ -330,22 +334,21 @@ void save_weights(const Module<T>& module, const std::filesystem::path& path) {
             append_number(text, value);
             comma = ",";
             if (text.size() > (std::size_t{1} << 16)) {
-                file.write(text);
+                write(text);
                 text.clear();
             }
         }
         text += "]}";
-        file.write(text);
+        write(text);
         separator = ",\n";
     }
-    file.write("\n}\n}\n");
-    file.commit();
+    write("\n}\n}\n");
 }
 
+/// Gives the module the tensors of `source`. Throws FormatError unless they are those of its parameters.
 template <class T>
-void load_weights(Module<T>& module, const std::filesystem::path& path) {
-    auto parameters = built_parameters("load_weights", module);
-    std::map<std::string, StoredTensor<T>> stored = read_tensors<T>(path);
+void assign(Module<T>& module, std::vector<NamedParameter<T>> parameters,
+            std::map<std::string, StoredTensor<T>> stored, const std::string& source) {
     std::vector<std::string> problems;
     std::vector<std::pair<Variable<T>, std::vector<T>>> assignments;
     for (auto& [name, variable] : parameters) {
@@ -370,15 +373,50 @@ void load_weights(Module<T>& module, const std::filesystem::path& path) {
     }
     for (const auto& entry : stored) problems.push_back(fmt::format("\"{}\" is unexpected", entry.first));
     if (!problems.empty()) {
-        throw FormatError(fmt::format("{}: does not fit {}, nothing was loaded:\n  {}", path.string(),
+        throw FormatError(fmt::format("{}: does not fit {}, nothing was loaded:\n  {}", source,
                                       module.description(), fmt::join(problems, "\n  ")));
     }
     for (auto& [variable, values] : assignments) std::ranges::copy(values, variable.mutable_data().begin());
+}
+
+}  // namespace
+
+template <class T>
+void save_weights(const Module<T>& module, const std::filesystem::path& path) {
+    const auto parameters = finite_parameters("save_weights", module);
+    detail::AtomicFile file(path);
+    write_weights(parameters, [&](std::string_view text) { file.write(text); });
+    file.commit();
+}
+
+template <class T>
+void load_weights(Module<T>& module, const std::filesystem::path& path) {
+    auto parameters = built_parameters("load_weights", module);
+    assign(module, std::move(parameters), read_tensors<T>(path), path.string());
+}
+
+template <class T>
+std::string weights_to_json(const Module<T>& module) {
+    std::string json;
+    write_weights(finite_parameters("weights_to_json", module), [&](std::string_view text) { json += text; });
+    return json;
+}
+
+template <class T>
+void weights_from_json(Module<T>& module, std::string_view json, const std::string& source) {
+    auto parameters = built_parameters("weights_from_json", module);
+    WeightsReader<T> reader(source);
+    nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
+    assign(module, std::move(parameters), reader.tensors(), source);
 }
 
 template void save_weights(const Module<float>&, const std::filesystem::path&);
 template void save_weights(const Module<double>&, const std::filesystem::path&);
 template void load_weights(Module<float>&, const std::filesystem::path&);
 template void load_weights(Module<double>&, const std::filesystem::path&);
+template std::string weights_to_json(const Module<float>&);
+template std::string weights_to_json(const Module<double>&);
+template void weights_from_json(Module<float>&, std::string_view, const std::string&);
+template void weights_from_json(Module<double>&, std::string_view, const std::string&);
 
 }  // namespace seqgrad

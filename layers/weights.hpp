@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "seqgrad/layers/module.hpp"
 
@@ -23,5 +25,15 @@ void save_weights(const Module<T>& module, const std::filesystem::path& path);
 /// not built, IoError when the file cannot be read, FormatError with the place when it is not such a file.
 template <class T>
 void load_weights(Module<T>& module, const std::filesystem::path& path);
+
+/// The text that `save_weights` writes, for a file that holds more than weights. Throws ValueError as
+/// `save_weights` does.
+template <class T>
+std::string weights_to_json(const Module<T>& module);
+
+/// Reads a module's parameters from a text of `weights_to_json`, or of a file that `save_weights` wrote;
+/// `source` says in messages where it is from. Throws as `load_weights` does.
+template <class T>
+void weights_from_json(Module<T>& module, std::string_view json, const std::string& source = "weights");
 
 }  // namespace seqgrad

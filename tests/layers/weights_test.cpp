@@ -142,6 +142,33 @@ TEST_CASE("all that does not fit is listed in one error, and nothing is loaded")
     }
 }
 
+TEST_CASE("weights as a text are those of a file") {
+    const TemporaryFolder folder;
+    auto model = model_of<float>(2);
+    model.parameters()[0].variable.assign(tensor<float>({2}, {0.1F, -0.0F}));
+    save_weights(model, folder / "w.json");
+    const std::string json = weights_to_json(model);
+    CHECK(json == read_text(folder / "w.json"));
+    auto other = model_of<float>(2);
+    weights_from_json(other, json);
+    CHECK(same_bits(other.parameters()[0].variable.value(), model.parameters()[0].variable.value()));
+
+    auto wider = model_of<float>(3);
+    CHECK_THROWS_WITH_AS(weights_from_json(wider, json, "part 2"),
+                         doctest::Contains("part 2: does not fit Sequential, nothing was loaded"),
+                         FormatError);
+    CHECK_THROWS_WITH_AS(weights_from_json(other, json.substr(0, 40)),
+                         doctest::Contains("weights: not valid JSON at byte"), FormatError);
+    CHECK_THROWS_WITH_AS(weights_from_json(other, json + "1"), doctest::Contains("weights: not valid JSON"),
+                         FormatError);
+    Sequential<float> empty{Affine<float>()};
+    CHECK_THROWS_AS(weights_to_json(empty), ValueError);
+    CHECK_THROWS_AS(weights_from_json(empty, json), ValueError);
+    model.parameters()[1].variable.mutable_data()[1] = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_WITH_AS(weights_to_json(model),
+                         doctest::Contains("weights_to_json: numbers that are not finite"), ValueError);
+}
+
 TEST_CASE("numbers that are not finite are not saved, and the old file stays") {
     const TemporaryFolder folder;
     auto model = model_of<double>(2);
