@@ -1,6 +1,7 @@
 #include "gradients/harness.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <random>
 #include <utility>
@@ -311,10 +312,12 @@ seqgrad::Tensor<std::int64_t> indices(const oracle::Integers& integers) {
     return out;
 }
 
-void run(const Op& op, const std::vector<Shapes>& operand_shapes) {
+void run(const Op& op, const std::vector<Shapes>& operand_shapes, Wanted wanted) {
     for (const Shapes& shapes : operand_shapes) {
         const std::size_t n = shapes.size();
-        for (std::size_t wants = 1; wants < std::size_t{1} << n; ++wants) {
+        const std::size_t all = (std::size_t{1} << n) - 1;
+        for (std::size_t wants = 1; wants <= all; ++wants) {
+            if (wanted == Wanted::all_and_each && wants != all && !std::has_single_bit(wants)) continue;
             Case c{op, describe(op, shapes, wants, n, n), {}, shapes, {}, {}};
             for (std::size_t k = 0; k < n; ++k) {
                 c.which.push_back(k);
@@ -326,7 +329,7 @@ void run(const Op& op, const std::vector<Shapes>& operand_shapes) {
         for (std::size_t second = 1; second < n; ++second) {
             for (std::size_t first = 0; first < second; ++first) {
                 if (shapes[first] != shapes[second]) continue;
-                Case c{op, describe(op, shapes, (std::size_t{1} << n) - 1, first, second), {}, {}, {}, {}};
+                Case c{op, describe(op, shapes, all, first, second), {}, {}, {}, {}};
                 for (std::size_t k = 0; k < n; ++k) {
                     c.which.push_back(k == second ? first : c.shapes.size());
                     if (k != second) c.shapes.push_back(shapes[k]);

@@ -122,9 +122,16 @@ struct Op {
 
 using Shapes = std::vector<oracle::Index>;
 
-/// Every subset of operands that want gradients, and every pair of operands of one shape given the same
+/// Which operands want gradients.
+enum class Wanted {
+    every_subset,
+    /// All of them, and each alone: for operations of many operands.
+    all_and_each
+};
+
+/// The subsets of operands that want gradients, and every pair of operands of one shape given the same
 /// variable, for each of the lists of operand shapes.
-void run(const Op& op, const std::vector<Shapes>& operand_shapes);
+void run(const Op& op, const std::vector<Shapes>& operand_shapes, Wanted wanted = Wanted::every_subset);
 
 /// Shapes for operations of one operand, and of two that broadcast.
 extern const std::vector<Shapes> unary_shapes;
