@@ -1,79 +1,15 @@
 #include "seqgrad/core/kernels/recurrent.hpp"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <vector>
 
+#include "seqgrad/core/kernels/cell.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
-#include "seqgrad/core/kernels/tables.hpp"
-#include "seqgrad/core/memory_pool.hpp"
+#include "seqgrad/core/kernels/scratch.hpp"
 
 namespace seqgrad::kernels {
 namespace {
-
-/// Pooled storage for the duration of a pass.
-template <class T>
-class Scratch {
-  public:
-    explicit Scratch(std::size_t n) : size_(n), data_(PoolAllocator<T>().allocate(n)) {}
-    ~Scratch() { PoolAllocator<T>().deallocate(data_, size_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-
-    T* data() { return data_; }
-    std::size_t size() const { return size_; }
-
-  private:
-    std::size_t size_;
-    T* data_;
-};
-
-/// A run of columns that gate buffer and weights have in common, in groups of U.
-struct Columns {
-    std::size_t gates, weights, count;
-    /// Whether the weights are multiplied by the gate buffer's first group instead of h_{t-1}.
-    bool reset_state = false;
-};
-
-/// Where a cell's columns stand (see recurrent_steps.hpp).
-struct Layout {
-    Columns input;
-    std::array<Columns, 2> recurrent;
-};
-
-Layout layout(Cell cell) {
-    switch (cell) {
-        case Cell::lstm:
-            return {{0, 0, 4}, {{{0, 0, 4}, {}}}};
-        case Cell::gru:
-            return {{1, 0, 3}, {{{1, 0, 2}, {0, 2, 1}}}};
-        case Cell::gru_reset_before:
-            return {{1, 0, 3}, {{{1, 0, 2}, {3, 2, 1, true}}}};
-        default:
-            return {{0, 0, 1}, {{{0, 0, 1}, {}}}};
-    }
-}
-
-/// The time loops for a layer of `units`.
-template <class T>
-const RecurrentSteps<T>& steps_of(Cell cell, std::size_t units, InstructionSet set) {
-    // Units that fit one AVX2 register would leave half of a wider one empty; what runs AVX-512 runs AVX2
-    // too.
-    constexpr std::size_t avx2_width = 32 / sizeof(T);
-    if (set == InstructionSet::avx512 && units <= avx2_width) set = InstructionSet::avx2;
-    const RecurrentTable<T>& cells = *table<T>(set).recurrent;
-    switch (cell) {
-        case Cell::lstm:
-            return cells.lstm;
-        case Cell::gru:
-            return cells.gru;
-        case Cell::gru_reset_before:
-            return cells.gru_reset_before;
-        default:
-            return cells.simple_rnn;
-    }
-}
 
 using Chunk = Timeline::Chunk;
 
@@ -231,14 +167,6 @@ const T* gather_states_before(const Timeline& time, const Chunk& chunk, std::siz
 }
 
 template <class T>
-void write(std::size_t n, const T* source, GradientTarget<T> target) {
-    if (!target.data) return;
-    for (std::size_t i = 0; i < n; ++i) {
-        target.data[i] = target.beta == T(0) ? source[i] : target.beta * target.data[i] + source[i];
-    }
-}
-
-template <class T>
 void write_states(const Timeline& time, std::size_t units, const T* source, GradientTarget<T> target) {
     if (!target.data) return;
     for (std::size_t slot = 0; slot < time.batch(); ++slot) {
@@ -246,69 +174,7 @@ void write_states(const Timeline& time, std::size_t units, const T* source, Grad
     }
 }
 
-/// The bias in the order of the gate buffer. gru's z and r add both sides, the candidate keeps them apart.
-template <class T>
-void arrange_bias(Cell cell, std::size_t units, const T* bias, T* arranged) {
-    const std::size_t columns = gate_groups(cell) * units;
-    if (!bias) {
-        std::fill(arranged, arranged + columns, T(0));
-        return;
-    }
-    if (cell != Cell::gru) {
-        const std::size_t skipped = layout(cell).input.gates * units;
-        std::fill(arranged, arranged + skipped, T(0));
-        std::copy(bias, bias + columns - skipped, arranged + skipped);
-        return;
-    }
-    const T* recurrent = bias + 3 * units;
-    for (std::size_t u = 0; u < units; ++u) {
-        arranged[u] = recurrent[2 * units + u];
-        arranged[units + u] = bias[u] + recurrent[u];
-        arranged[2 * units + u] = bias[units + u] + recurrent[units + u];
-        arranged[3 * units + u] = bias[2 * units + u];
-    }
-}
-
-/// What the forward time loop needs beside the arrays of its steps.
-template <class T>
-class ForwardWeights {
-  public:
-    ForwardWeights(Cell cell, const RecurrentSizes& s, const RecurrentSteps<T>& steps,
-                   const RecurrentWeights<T>& weights)
-        : packed_(steps.packed_size(s.units)), bias_(gate_groups(cell) * s.units) {
-        steps.pack_forward(s.units, weights.recurrent_kernel, packed_.data());
-        arrange_bias(cell, s.units, weights.bias, bias_.data());
-    }
-
-    const T* packed() { return packed_.data(); }
-    const T* bias() { return bias_.data(); }
-
-  private:
-    Scratch<T> packed_, bias_;
-};
-
-template <class T>
-void write_bias_grad(Cell cell, std::size_t units, const T* sums, GradientTarget<T> target) {
-    if (!target.data) return;
-    const Columns input = layout(cell).input;
-    if (cell != Cell::gru) return write(input.count * units, sums + input.gates * units, target);
-    const auto at = [&](std::size_t group) {
-        return GradientTarget<T>{target.data + group * units, target.beta};
-    };
-    write(3 * units, sums + units, at(0));  // z, r, h of the input side
-    write(2 * units, sums + units, at(3));  // z, r of the recurrent side
-    write(units, sums, at(5));
-}
-
 }  // namespace
-
-std::size_t weight_groups(Cell cell) noexcept {
-    return layout(cell).input.count;
-}
-
-std::size_t gate_groups(Cell cell) noexcept {
-    return cell == Cell::simple_rnn ? 1 : 4;
-}
 
 template <class T>
 void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
@@ -321,7 +187,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
     const Largest most = largest(time, chunks);
 
-    ForwardWeights<T> weights(pass.cell, s, steps, pass.weights);
+    ForwardWeights<T> weights(pass.cell, s.units, steps, pass.weights);
     Scratch<T> x_rows(most.rows * s.features);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> h_rows(keep ? 0 : most.states * s.units);
@@ -392,7 +258,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     Scratch<T> packed(steps.packed_size(s.units));
     steps.pack_backward(s.units, pass.weights.recurrent_kernel, packed.data());
     std::optional<ForwardWeights<T>> forward_weights;
-    if (recompute) forward_weights.emplace(pass.cell, s, steps, pass.weights);
+    if (recompute) forward_weights.emplace(pass.cell, s.units, steps, pass.weights);
     Scratch<T> x_rows(most.rows * s.features);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> gradient_rows(time.whole() || !pass.d_sequence ? 0 : most.rows * s.units);

@@ -1,0 +1,103 @@
+#include "seqgrad/core/kernels/cell.hpp"
+
+#include <algorithm>
+
+#include "seqgrad/core/kernels/tables.hpp"
+
+namespace seqgrad::kernels {
+namespace {
+
+/// The bias in the order of the gate buffer. gru's z and r add both sides, the candidate keeps them apart.
+template <class T>
+void arrange_bias(Cell cell, std::size_t units, const T* bias, T* arranged) {
+    const std::size_t columns = gate_groups(cell) * units;
+    if (!bias) {
+        std::fill(arranged, arranged + columns, T(0));
+        return;
+    }
+    if (cell != Cell::gru) {
+        const std::size_t skipped = layout(cell).input.gates * units;
+        std::fill(arranged, arranged + skipped, T(0));
+        std::copy(bias, bias + columns - skipped, arranged + skipped);
+        return;
+    }
+    const T* recurrent = bias + 3 * units;
+    for (std::size_t u = 0; u < units; ++u) {
+        arranged[u] = recurrent[2 * units + u];
+        arranged[units + u] = bias[u] + recurrent[u];
+        arranged[2 * units + u] = bias[units + u] + recurrent[units + u];
+        arranged[3 * units + u] = bias[2 * units + u];
+    }
+}
+
+}  // namespace
+
+Layout layout(Cell cell) {
+    switch (cell) {
+        case Cell::lstm:
+            return {{0, 0, 4}, {{{0, 0, 4}, {}}}};
+        case Cell::gru:
+            return {{1, 0, 3}, {{{1, 0, 2}, {0, 2, 1}}}};
+        case Cell::gru_reset_before:
+            return {{1, 0, 3}, {{{1, 0, 2}, {3, 2, 1, true}}}};
+        default:
+            return {{0, 0, 1}, {{{0, 0, 1}, {}}}};
+    }
+}
+
+std::size_t weight_groups(Cell cell) noexcept {
+    return layout(cell).input.count;
+}
+
+std::size_t gate_groups(Cell cell) noexcept {
+    return cell == Cell::simple_rnn ? 1 : 4;
+}
+
+template <class T>
+const RecurrentSteps<T>& steps_of(Cell cell, std::size_t units, InstructionSet set) {
+    // Units that fit one AVX2 register would leave half of a wider one empty; what runs AVX-512 runs AVX2
+    // too.
+    constexpr std::size_t avx2_width = 32 / sizeof(T);
+    if (set == InstructionSet::avx512 && units <= avx2_width) set = InstructionSet::avx2;
+    const RecurrentTable<T>& cells = *table<T>(set).recurrent;
+    switch (cell) {
+        case Cell::lstm:
+            return cells.lstm;
+        case Cell::gru:
+            return cells.gru;
+        case Cell::gru_reset_before:
+            return cells.gru_reset_before;
+        default:
+            return cells.simple_rnn;
+    }
+}
+
+template <class T>
+ForwardWeights<T>::ForwardWeights(Cell cell, std::size_t units, const RecurrentSteps<T>& steps,
+                                  const RecurrentWeights<T>& weights)
+    : packed_(steps.packed_size(units)), bias_(gate_groups(cell) * units) {
+    steps.pack_forward(units, weights.recurrent_kernel, packed_.data());
+    arrange_bias(cell, units, weights.bias, bias_.data());
+}
+
+template <class T>
+void write_bias_grad(Cell cell, std::size_t units, const T* sums, GradientTarget<T> target) {
+    if (!target.data) return;
+    const Columns input = layout(cell).input;
+    if (cell != Cell::gru) return write(input.count * units, sums + input.gates * units, target);
+    const auto at = [&](std::size_t group) {
+        return GradientTarget<T>{target.data + group * units, target.beta};
+    };
+    write(3 * units, sums + units, at(0));  // z, r, h of the input side
+    write(2 * units, sums + units, at(3));  // z, r of the recurrent side
+    write(units, sums, at(5));
+}
+
+template const RecurrentSteps<float>& steps_of(Cell, std::size_t, InstructionSet);
+template const RecurrentSteps<double>& steps_of(Cell, std::size_t, InstructionSet);
+template class ForwardWeights<float>;
+template class ForwardWeights<double>;
+template void write_bias_grad(Cell, std::size_t, const float*, GradientTarget<float>);
+template void write_bias_grad(Cell, std::size_t, const double*, GradientTarget<double>);
+
+}  // namespace seqgrad::kernels

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "seqgrad/core/kernels/recurrent.hpp"
+#include "seqgrad/core/kernels/recurrent_steps.hpp"
+#include "seqgrad/core/kernels/scratch.hpp"
+
+// What drives the time loops of recurrent_steps.hpp: where a cell's columns stand, and its weights and bias
+// in their order.
+
+namespace seqgrad::kernels {
+
+/// A run of columns that gate buffer and weights have in common, in groups of U.
+struct Columns {
+    std::size_t gates, weights, count;
+    /// Whether the weights are multiplied by the gate buffer's first group instead of h_{t-1}.
+    bool reset_state = false;
+};
+
+/// Where a cell's columns stand (see recurrent_steps.hpp).
+struct Layout {
+    Columns input;
+    std::array<Columns, 2> recurrent;
+};
+
+Layout layout(Cell cell);
+
+/// The time loops for a layer of `units`.
+template <class T>
+const RecurrentSteps<T>& steps_of(Cell cell, std::size_t units, InstructionSet set);
+
+/// target = source + beta target; nothing where it is not wanted.
+template <class T>
+void write(std::size_t n, const T* source, GradientTarget<T> target) {
+    if (!target.data) return;
+    for (std::size_t i = 0; i < n; ++i) {
+        target.data[i] = target.beta == T(0) ? source[i] : target.beta * target.data[i] + source[i];
+    }
+}
+
+/// What the forward time loop needs beside the arrays of its steps.
+template <class T>
+class ForwardWeights {
+  public:
+    ForwardWeights(Cell cell, std::size_t units, const RecurrentSteps<T>& steps,
+                   const RecurrentWeights<T>& weights);
+
+    const T* packed() const { return packed_.data(); }
+    const T* bias() const { return bias_.data(); }
+
+  private:
+    Scratch<T> packed_, bias_;
+};
+
+/// The gradient of the bias from the sums over the gate buffer's rows.
+template <class T>
+void write_bias_grad(Cell cell, std::size_t units, const T* sums, GradientTarget<T> target);
+
+}  // namespace seqgrad::kernels
