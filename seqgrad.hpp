@@ -10,6 +10,7 @@
 #include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/attention.hpp"
+#include "seqgrad/core/ops/attention_decoder.hpp"
 #include "seqgrad/core/ops/dropout.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/index.hpp"

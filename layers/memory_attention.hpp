@@ -7,23 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/ops/attention_decoder.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/layers/module.hpp"
 
 namespace seqgrad {
-
-/// How well a query q [U] fits a position m [M] of a memory.
-enum class AttentionScore {
-    bahdanau,  ///< v . tanh(q W + m U + b)
-    dot,       ///< q . m
-    general,   ///< q W . m
-    concat,    ///< v . tanh([q; m] W)
-};
-
-/// Which positions of a memory a query sees: all of them, those around its own position, or those around one
-/// that is predicted from it.
-enum class AttentionWindow { global, local_m, local_p };
 
 /// "bahdanau", "dot", "general" or "concat".
 std::string_view to_string(AttentionScore score);

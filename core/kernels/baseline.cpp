@@ -1,4 +1,5 @@
 // The kernels that run on every processor of the target.
+#include "seqgrad/core/kernels/attention_impl.hpp"
 #include "seqgrad/core/kernels/elementwise_impl.hpp"
 #include "seqgrad/core/kernels/recurrent_steps_impl.hpp"
 #include "seqgrad/core/kernels/tables.hpp"
@@ -15,8 +16,10 @@ using Arch = xsimd::default_arch;
 }  // namespace
 
 const Table<float> baseline_float{.elementwise = &elementwise_table<float, Arch>,
-                                  .recurrent = &recurrent_table<float, Arch>};
+                                  .recurrent = &recurrent_table<float, Arch>,
+                                  .attention = &attention_table<float, Arch>};
 const Table<double> baseline_double{.elementwise = &elementwise_table<double, Arch>,
-                                    .recurrent = &recurrent_table<double, Arch>};
+                                    .recurrent = &recurrent_table<double, Arch>,
+                                    .attention = &attention_table<double, Arch>};
 
 }  // namespace seqgrad::kernels

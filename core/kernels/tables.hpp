@@ -1,5 +1,6 @@
 #pragma once
 
+#include "seqgrad/core/kernels/attention.hpp"
 #include "seqgrad/core/kernels/elementwise.hpp"
 #include "seqgrad/core/kernels/recurrent_steps.hpp"
 
@@ -10,6 +11,7 @@ template <class T>
 struct Table {
     const Elementwise<T>* elementwise;
     const RecurrentTable<T>* recurrent;
+    const AttentionRows<T>* attention;
 };
 
 // Each is defined in the one translation unit that is compiled for its instruction set. They are constants:
