@@ -37,6 +37,7 @@
 #include "seqgrad/layers/activation.hpp"
 #include "seqgrad/layers/additive_attention.hpp"
 #include "seqgrad/layers/attention.hpp"
+#include "seqgrad/layers/attention_decoder.hpp"
 #include "seqgrad/layers/bahdanau_attention.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/constraints.hpp"

@@ -35,6 +35,13 @@ std::ptrdiff_t GRUCell<T>::input_size() const {
 }
 
 template <class T>
+std::optional<StandardCell<T>> GRUCell<T>::standard() const {
+    const bool drops = this->training() && config_.dropout > 0.0;
+    if (drops || !detail::runs_as_one_operation(config_, this->training())) return std::nullopt;
+    return StandardCell<T>{config_.reset_after ? CellKind::gru : CellKind::gru_reset_before, weights_};
+}
+
+template <class T>
 std::shared_ptr<RecurrentCell<T>> GRUCell<T>::clone() const {
     return std::make_shared<GRUCell>(config_);
 }

@@ -24,6 +24,13 @@ std::ptrdiff_t LSTMCell<T>::input_size() const {
 }
 
 template <class T>
+std::optional<StandardCell<T>> LSTMCell<T>::standard() const {
+    const bool drops = this->training() && config_.dropout > 0.0;
+    if (drops || !detail::runs_as_one_operation(config_, this->training())) return std::nullopt;
+    return StandardCell<T>{CellKind::lstm, weights_};
+}
+
+template <class T>
 std::shared_ptr<RecurrentCell<T>> LSTMCell<T>::clone() const {
     return std::make_shared<LSTMCell>(config_);
 }

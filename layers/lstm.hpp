@@ -57,6 +57,7 @@ class LSTMCell : public RecurrentCell<T> {
     std::string type() const override { return "LSTMCell"; }
     std::vector<std::size_t> state_size() const override { return {config_.units, config_.units}; }
     std::ptrdiff_t input_size() const override;
+    std::optional<StandardCell<T>> standard() const override;
     std::shared_ptr<RecurrentCell<T>> clone() const override;
     void reset_dropout_masks() override { dropout_.reset(); }
 

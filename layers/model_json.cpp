@@ -463,6 +463,25 @@ constexpr ModuleClass<T> rnn() {
 }
 
 template <class T>
+constexpr ModuleClass<T> attention_decoder() {
+    return module_class<T, AttentionDecoder<T>>(
+        "AttentionDecoder",
+        [](ObjectReader& config, const std::string& name) -> std::unique_ptr<Module<T>> {
+            AttentionDecoderConfig c{.name = name};
+            auto cell = read_as<RecurrentCell<T>, T>("a cell", config.get("cell"));
+            detail::fields(config, c);
+            config.finish();
+            return config.place().wrap(
+                [&] { return std::make_unique<AttentionDecoder<T>>(std::move(cell), std::move(c)); });
+        },
+        [](Writer<T>& writer, ObjectWriter& config, const Module<T>& module) {
+            const auto& layer = static_cast<const AttentionDecoder<T>&>(module);
+            config.put("cell", writer.module(layer.cell(), config.path() + "/cell"));
+            detail::fields(config, layer.config());
+        });
+}
+
+template <class T>
 constexpr ModuleClass<T> stacked_rnn_cells() {
     return module_class<T, StackedRNNCells<T>>(
         "StackedRNNCells",
@@ -553,6 +572,7 @@ constexpr ModuleClass<T> module_classes[] = {
     plain<T, LuongAttention<T>>("LuongAttention"),
     plain<T, Masking<T>>("Masking"),
     plain<T, MultiHeadAttention<T>>("MultiHeadAttention"),
+    attention_decoder<T>(),
     rnn<T>(),
     plain<T, RepeatVector<T>>("RepeatVector"),
     sequential<T>(),

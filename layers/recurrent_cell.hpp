@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "seqgrad/core/ops/attention_decoder.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/layers/module.hpp"
@@ -29,6 +30,13 @@ struct RecurrentWeights {
     Variable<T> kernel;            ///< [D, G U], from the input
     Variable<T> recurrent_kernel;  ///< [U, G U], from the state before
     Variable<T> bias;              ///< [G U], for the GRU with reset_after [2, G U]; empty without bias
+};
+
+/// A cell of the kinds that operations over whole sequences know.
+template <class T>
+struct StandardCell {
+    CellKind kind;
+    RecurrentWeights<T> weights;
 };
 
 /// Base of what happens in one step of a recurrent layer. A user's cell derives from it, says the size of its
@@ -66,6 +74,13 @@ class RecurrentCell : public Module<T> {
 
     /// D of the inputs it was built for, or `unknown`.
     virtual std::ptrdiff_t input_size() const { return unknown; }
+
+    /// The index of the state that is the output too, by default the first.
+    virtual std::size_t output_state() const { return 0; }
+
+    /// What an operation over whole sequences needs to compute the same as the steps would, or nothing where
+    /// it could not: for dropout while training, and activations other than Keras's defaults.
+    virtual std::optional<StandardCell<T>> standard() const { return std::nullopt; }
 
     /// A new cell of the same configuration with weights of its own, which Bidirectional needs for the way
     /// back; null for a cell that does not offer it.

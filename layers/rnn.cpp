@@ -8,28 +8,9 @@
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/slice.hpp"
+#include "seqgrad/layers/internal/padding.hpp"
 
 namespace seqgrad {
-namespace {
-
-/// Column t of a mask [B, T], as [B, 1].
-Mask step_of(const Mask& mask, std::size_t t) {
-    const std::size_t B = mask.shape()[0], T = mask.shape()[1];
-    Mask column(Shape{B, 1});
-    for (std::size_t b = 0; b < B; ++b) column.data()[b] = mask.data()[b * T + t];
-    return column;
-}
-
-/// x with zeros where its mask leaves a step out: a product with 0 in a cell's backward pass does not make 0
-/// of NaN.
-template <class T>
-Variable<T> without_padding(const Variable<T>& x) {
-    Mask mask = *x.mask();
-    mask.reshape({x.shape()[0], x.shape()[1], std::size_t{1}});
-    return where(std::move(mask), x, constant(zeros<T>({})));
-}
-
-}  // namespace
 
 template <class T>
 RNN<T>::RNN(std::shared_ptr<RecurrentCell<T>> cell, RNNConfig config)
@@ -104,14 +85,14 @@ RecurrentOutput<T> RNN<T>::run_sequence(const Variable<T>& x, const States& init
     const Variable<T> zero = constant(zeros<T>({B, cell_->output_size()}));
     Variable<T> output = zero;
     std::vector<Variable<T>> outputs;
-    const std::vector<Variable<T>> inputs = unstack(x.mask() ? without_padding(x) : x, 1);
+    const std::vector<Variable<T>> inputs = unstack(x.mask() ? detail::without_padding(x) : x, 1);
     for (std::size_t s = 0; s < steps; ++s) {
         const std::size_t t = config_.go_backwards ? steps - 1 - s : s;
         if (config_.bptt_steps != 0 && s != 0 && s % config_.bptt_steps == 0)
             for (Variable<T>& state : states) state = state.detach();
         RecurrentOutput<T> next = (*cell_)(inputs[t], states);
         if (x.mask()) {
-            const Mask counts = step_of(*x.mask(), t);
+            const Mask counts = detail::step_of(*x.mask(), t);
             next.output = where(counts, next.output, config_.zero_output_for_mask ? zero : output);
             for (std::size_t i = 0; i < states.size(); ++i)
                 next.states[i] = where(counts, next.states[i], states[i]);

@@ -55,6 +55,7 @@ class SimpleRNNCell : public RecurrentCell<T> {
     std::string type() const override { return "SimpleRNNCell"; }
     std::vector<std::size_t> state_size() const override { return {config_.units}; }
     std::ptrdiff_t input_size() const override;
+    std::optional<StandardCell<T>> standard() const override;
     std::shared_ptr<RecurrentCell<T>> clone() const override;
     void reset_dropout_masks() override { dropout_.reset(); }
 

@@ -32,6 +32,11 @@ std::vector<std::size_t> StackedRNNCells<T>::state_size() const {
 }
 
 template <class T>
+std::size_t StackedRNNCells<T>::output_state() const {
+    return state_size().size() - cells_.back()->state_size().size() + cells_.back()->output_state();
+}
+
+template <class T>
 typename StackedRNNCells<T>::States StackedRNNCells<T>::get_initial_state(std::size_t batch_size) const {
     States states;
     for (const auto& cell : cells_) {

@@ -38,6 +38,7 @@ class StackedRNNCells : public RecurrentCell<T> {
     std::vector<std::size_t> state_size() const override;
     std::size_t output_size() const override { return cells_.back()->output_size(); }
     std::ptrdiff_t input_size() const override { return cells_.front()->input_size(); }
+    std::size_t output_state() const override;
     States get_initial_state(std::size_t batch_size) const override;
     std::shared_ptr<RecurrentCell<T>> clone() const override;
     void reset_dropout_masks() override;

@@ -7,6 +7,7 @@
 #include "seqgrad/layers/activation.hpp"
 #include "seqgrad/layers/additive_attention.hpp"
 #include "seqgrad/layers/attention.hpp"
+#include "seqgrad/layers/attention_decoder.hpp"
 #include "seqgrad/layers/bahdanau_attention.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/constraints.hpp"
@@ -133,13 +134,14 @@ void fields(V& v, ConfigOf<LayerNormalizationConfig> auto& c) {
     v("gamma_constraint", c.gamma_constraint);
 }
 
+inline constexpr std::array<const char*, 4> attention_scores{"bahdanau", "dot", "general", "concat"};
+inline constexpr std::array<const char*, 3> attention_windows{"global", "local_m", "local_p"};
+
 template <class V>
 void fields(V& v, ConfigOf<LuongAttentionConfig> auto& c) {
-    constexpr std::array<const char*, 4> scores{"bahdanau", "dot", "general", "concat"};
-    constexpr std::array<const char*, 3> windows{"global", "local_m", "local_p"};
-    v.choice("score", c.score, scores);
+    v.choice("score", c.score, attention_scores);
     v("units", c.units);
-    v.choice("window", c.window, windows);
+    v.choice("window", c.window, attention_windows);
     v("D", c.D);
     v("step", c.step);
     v("kernel_initializer", c.kernel_initializer);
@@ -148,6 +150,20 @@ void fields(V& v, ConfigOf<LuongAttentionConfig> auto& c) {
     v("v_regularizer", c.v_regularizer);
     v("kernel_constraint", c.kernel_constraint);
     v("v_constraint", c.v_constraint);
+}
+
+template <class V>
+void fields(V& v, ConfigOf<AttentionDecoderConfig> auto& c) {
+    constexpr std::array<const char*, 2> styles{"bahdanau", "luong"};
+    v.choice("style", c.style, styles);
+    v.choice("score", c.score, attention_scores);
+    v("attention_units", c.attention_units);
+    v.choice("window", c.window, attention_windows);
+    v("D", c.D);
+    v("input_feeding", c.input_feeding);
+    v("return_attention_scores", c.return_attention_scores);
+    v("return_state", c.return_state);
+    v("kernel_initializer", c.kernel_initializer);
 }
 
 template <class V>

@@ -60,11 +60,13 @@ Json as_model_json(const Json& json) {
 }
 
 /// A fixture's config with the arguments that the layer has in the library: BahdanauAttention knows one
-/// score, and the size of local-p's hidden layer stands in its weights only.
+/// score, the size of local-p's hidden layer stands in its weights only, and a fixture of AttentionDecoder
+/// has all that it can give.
 Json with_arguments_of_layer(const std::string& kind, Json config, const Json& weights) {
     if (kind == "BahdanauAttention" && config.value("score", "") == "bahdanau") config.erase("score");
     if (kind == "LuongAttention" && !config.contains("units") && weights.contains("position_v"))
         config["units"] = tensor_shape(weights.at("position_v"))[0];
+    if (kind == "AttentionDecoder") config["return_attention_scores"] = config["return_state"] = true;
     return config;
 }
 
