@@ -7,7 +7,6 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
-#include "seqgrad/core/ops/index.hpp"
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/slice.hpp"
@@ -270,37 +269,25 @@ std::vector<Variable<T>> AttentionDecoder<T>::call_several(const std::vector<Var
 }
 
 template <class T>
-AttentionMemory<T> take_samples(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& samples) {
-    AttentionMemory<T> taken{.values = take(memory.values, samples, 0),
-                             .keys = take(memory.keys, samples, 0),
-                             .mask = nullptr,
-                             .last_position = take(memory.last_position, samples, 0)};
-    if (memory.mask) {
-        const std::size_t S = memory.mask->shape()[1];
-        Mask mask(Shape{samples.size(), S});
-        for (std::size_t i = 0; i < samples.size(); ++i)
-            std::copy_n(memory.mask->data() + static_cast<std::size_t>(samples.data()[i]) * S, S,
-                        mask.data() + i * S);
-        taken.mask = std::make_shared<const Mask>(std::move(mask));
-    }
-    return taken;
+AttentionMemory<T> take_rows(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& rows) {
+    return {.values = take_rows(memory.values, rows),
+            .keys = take_rows(memory.keys, rows),
+            .mask = memory.mask ? std::make_shared<const Mask>(take_rows(*memory.mask, rows)) : nullptr,
+            .last_position = take_rows(memory.last_position, rows)};
 }
 
 template <class T>
-AttentionDecoderState<T> take_samples(const AttentionDecoderState<T>& state,
-                                      const Tensor<std::int64_t>& samples) {
-    AttentionDecoderState<T> taken{.cell = {}, .output = take(state.output, samples, 0), .step = state.step};
-    for (const Variable<T>& s : state.cell) taken.cell.push_back(take(s, samples, 0));
-    return taken;
+AttentionDecoderState<T> take_rows(const AttentionDecoderState<T>& state, const Tensor<std::int64_t>& rows) {
+    return {.cell = take_rows(state.cell, rows), .output = take_rows(state.output, rows), .step = state.step};
 }
 
 template class AttentionDecoder<float>;
 template class AttentionDecoder<double>;
-template AttentionMemory<float> take_samples(const AttentionMemory<float>&, const Tensor<std::int64_t>&);
-template AttentionMemory<double> take_samples(const AttentionMemory<double>&, const Tensor<std::int64_t>&);
-template AttentionDecoderState<float> take_samples(const AttentionDecoderState<float>&,
-                                                   const Tensor<std::int64_t>&);
-template AttentionDecoderState<double> take_samples(const AttentionDecoderState<double>&,
-                                                    const Tensor<std::int64_t>&);
+template AttentionMemory<float> take_rows(const AttentionMemory<float>&, const Tensor<std::int64_t>&);
+template AttentionMemory<double> take_rows(const AttentionMemory<double>&, const Tensor<std::int64_t>&);
+template AttentionDecoderState<float> take_rows(const AttentionDecoderState<float>&,
+                                                const Tensor<std::int64_t>&);
+template AttentionDecoderState<double> take_rows(const AttentionDecoderState<double>&,
+                                                 const Tensor<std::int64_t>&);
 
 }  // namespace seqgrad

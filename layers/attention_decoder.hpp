@@ -17,6 +17,7 @@
 #include "seqgrad/layers/memory_attention.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/layers/recurrent_cell.hpp"
+#include "seqgrad/layers/take_rows.hpp"
 
 namespace seqgrad {
 
@@ -151,13 +152,12 @@ class AttentionDecoder : public Module<T> {
 template <class Cell>
 AttentionDecoder(Cell, AttentionDecoderConfig) -> AttentionDecoder<typename Cell::value_type>;
 
-/// The chosen samples of a memory or state, in this order, for searches that go on with several hypotheses of
-/// one sample. Throws ValueError for a sample outside the batch.
+/// Samples of a memory or state, which may appear several times, for searches that follow several sequences
+/// of one sample; see take_rows.hpp. Throws ValueError for a sample outside the batch.
 template <class T>
-AttentionMemory<T> take_samples(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& samples);
+AttentionMemory<T> take_rows(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& rows);
 template <class T>
-AttentionDecoderState<T> take_samples(const AttentionDecoderState<T>& state,
-                                      const Tensor<std::int64_t>& samples);
+AttentionDecoderState<T> take_rows(const AttentionDecoderState<T>& state, const Tensor<std::int64_t>& rows);
 
 extern template class AttentionDecoder<float>;
 extern template class AttentionDecoder<double>;

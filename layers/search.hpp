@@ -20,15 +20,13 @@
 // [N, V], a Variable or a Tensor, are natural logarithms, as log_softmax gives; -inf forbids a token. With an
 // attention decoder, for a batch of sentences:
 //
-//     struct State { AttentionMemory<float> memory; DecoderState<float> decoder; };
-//     State take_rows(const State& s, const Tensor<std::int64_t>& rows) {
-//         return {take_rows(s.memory, rows), take_rows(s.decoder, rows)};
-//     }
+//     using State = std::pair<AttentionMemory<float>, AttentionDecoderState<float>>;
 //     const auto step = [&](const Tensor<std::int64_t>& tokens, const State& s) {
-//         auto next = decoder.step(embed(tokens), s.memory, s.decoder);
-//         return std::pair(log_softmax(dense(next.output)), State{s.memory, next.state});
+//         auto next = decoder.step(embed(tokens), s.first, s.second);
+//         return std::pair(log_softmax(dense(next.output)), State{s.first, next.state});
 //     };
-//     const auto hypotheses = beam_search(sentences, State{...}, step, {.start_token = 1, ...});
+//     const auto hypotheses = beam_search(sentences, State{memory, decoder.start(memory)}, step,
+//     {.start_token = 1, ...});
 //
 // A search decides after every step with which sequences it goes on, and takes these rows of the state.
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/difference.hpp"
@@ -14,11 +15,14 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/index.hpp"
+#include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/core/ops/slice.hpp"
+#include "seqgrad/core/ops/softmax.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/lstm.hpp"
+#include "seqgrad/layers/search.hpp"
 #include "seqgrad/layers/simple_rnn.hpp"
 #include "seqgrad/layers/stacked_rnn_cells.hpp"
 
@@ -235,11 +239,59 @@ TEST_CASE("AttentionDecoder: samples taken for a search") {
     const Variable<double> x = normal(4, {2, 2});
     const auto before = decoder.step(x, prepared, state);
     const auto after =
-        decoder.step(take(x, samples, 0), take_samples(prepared, samples), take_samples(state, samples));
+        decoder.step(take(x, samples, 0), take_rows(prepared, samples), take_rows(state, samples));
     CHECK(test::largest_difference(after.output.value(), take(before.output, samples, 0).value()) < 1e-15);
     CHECK(test::largest_difference(after.attention_weights.value(),
                                    take(before.attention_weights, samples, 0).value()) < 1e-15);
-    CHECK_THROWS_AS(take_samples(state, tensor<std::int64_t>({1}, {2})), ValueError);
+    CHECK_THROWS_AS(take_rows(state, tensor<std::int64_t>({1}, {2})), ValueError);
+}
+
+TEST_CASE("AttentionDecoder: searches find the likeliest sequence of all, batched") {
+    // Tokens are given to the decoder as they are counted, one number each.
+    AttentionDecoder<double> decoder(GRUCell<double>({.units = 3}));
+    const Variable<double> memory = normal(2, {2, 4, 3}).with_mask(mask(2, 4, {4, 2}));
+    decoder.build_for({{unknown, unknown, 1}, any_batch(memory.shape())});
+    const Variable<double> kernel = normal(5, {3, 3});
+    const AttentionMemory<double> prepared = decoder.prepare(memory);
+    using State = std::pair<AttentionMemory<double>, AttentionDecoderState<double>>;
+    const auto step = [&](const Tensor<std::int64_t>& tokens, const State& s) {
+        Tensor<double> x = cast<double>(tokens);
+        x.reshape({tokens.size(), std::size_t{1}});
+        auto next = decoder.step(constant(x), s.first, s.second);
+        return std::pair(log_softmax(matmul(next.output, kernel)), State{s.first, next.state});
+    };
+    const State start{prepared, decoder.start(prepared)};
+    const SearchConfig config{.start_token = 0, .end_token = 2, .max_length = 4, .beam_width = 81};
+
+    // Every sequence of up to 4 tokens of 3, one after the other.
+    std::vector<Hypothesis> best(2);
+    for (std::size_t b = 0; b < 2; ++b) {
+        const auto row = tensor<std::int64_t>({1}, {static_cast<std::int64_t>(b)});
+        best[b].log_probability = -std::numeric_limits<double>::infinity();
+        for (std::size_t code = 0; code < 81; ++code) {
+            State state = take_rows(start, row);
+            std::int64_t token = 0;
+            Hypothesis found;
+            for (std::size_t rest = code, n = 0; n < 4 && token != 2; ++n, rest /= 3) {
+                auto [log_probabilities, next] = step(tensor<std::int64_t>({1}, {token}), state);
+                token = static_cast<std::int64_t>(rest % 3);
+                found.tokens.push_back(token);
+                found.log_probability += log_probabilities.value()(0, token);
+                state = next;
+            }
+            if (found.log_probability > best[b].log_probability) best[b] = found;
+        }
+    }
+    const auto beams = beam_search(2, start, step, config);
+    const auto greedy = greedy_search(2, start, step, config);
+    SearchConfig narrow = config;
+    narrow.beam_width = 1;
+    const auto single = beam_search(2, start, step, narrow);
+    for (std::size_t b = 0; b < 2; ++b) {
+        CHECK(beams[b][0].tokens == best[b].tokens);
+        CHECK(beams[b][0].log_probability == doctest::Approx(best[b].log_probability).epsilon(1e-12));
+        CHECK(single[b][0].tokens == greedy[b].tokens);
+    }
 }
 
 TEST_CASE("AttentionDecoder refuses what does not fit") {
