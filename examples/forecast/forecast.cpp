@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "gnuplot.hpp"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -101,19 +102,13 @@ sg::Series repeated(const sg::Series& levels, std::size_t first, std::size_t lag
             levels.end() - static_cast<std::ptrdiff_t>(lag)};
 }
 
-/// Draws truth and forecast with gnuplot; PNG or SVG by the file's ending. Returns whether gnuplot could be
-/// run.
+/// Draws truth and forecast. Returns whether gnuplot could be run.
 bool draw(const Source& source, std::span<const double> truth, std::span<const double> forecast,
           std::size_t first, const std::string& file) {
-    std::string quoted = file;
-    for (std::size_t at = 0; (at = quoted.find('\'', at)) != std::string::npos; at += 2)
-        quoted.insert(at, "'");
-    const bool svg = file.ends_with(".svg");
     std::string script = fmt::format(
-        "set terminal {} size 1000,480\nset output '{}'\nset title \"{}\" noenhanced\nset xlabel "
-        "\"step\"\nset ylabel \"{}\"\n"
+        "set title \"{}\" noenhanced\nset xlabel \"step\"\nset ylabel \"{}\"\n"
         "set key outside top right\nset grid\n$truth << EOD\n",
-        svg ? "svg background 'white'" : "pngcairo", quoted, source.title, source.unit);
+        source.title, source.unit);
     for (std::size_t i = 0; i < truth.size(); ++i) script += fmt::format("{} {}\n", first + i, truth[i]);
     script += "EOD\n$forecast << EOD\n";
     for (std::size_t i = 0; i < forecast.size(); ++i)
@@ -121,10 +116,7 @@ bool draw(const Source& source, std::span<const double> truth, std::span<const d
     script +=
         "EOD\nplot $truth with lines lw 2 lc rgb '#444444' title 'truth', "
         "$forecast with lines lw 2 lc rgb '#d95f02' title 'forecast'\n";
-    std::FILE* gnuplot = popen("gnuplot", "w");
-    if (gnuplot == nullptr) return false;
-    const bool written = std::fwrite(script.data(), 1, script.size(), gnuplot) == script.size();
-    return pclose(gnuplot) == 0 && written;
+    return examples::draw_with_gnuplot(file, 1000, 480, script);
 }
 
 int run(const Arguments& arguments) {
