@@ -269,22 +269,12 @@ std::vector<Variable<T>> AttentionDecoder<T>::call_several(const std::vector<Var
 }
 
 template <class T>
-AttentionMemory<T> take_rows(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& rows) {
-    return {.values = take_rows(memory.values, rows),
-            .keys = take_rows(memory.keys, rows),
-            .mask = memory.mask ? std::make_shared<const Mask>(take_rows(*memory.mask, rows)) : nullptr,
-            .last_position = take_rows(memory.last_position, rows)};
-}
-
-template <class T>
 AttentionDecoderState<T> take_rows(const AttentionDecoderState<T>& state, const Tensor<std::int64_t>& rows) {
     return {.cell = take_rows(state.cell, rows), .output = take_rows(state.output, rows), .step = state.step};
 }
 
 template class AttentionDecoder<float>;
 template class AttentionDecoder<double>;
-template AttentionMemory<float> take_rows(const AttentionMemory<float>&, const Tensor<std::int64_t>&);
-template AttentionMemory<double> take_rows(const AttentionMemory<double>&, const Tensor<std::int64_t>&);
 template AttentionDecoderState<float> take_rows(const AttentionDecoderState<float>&,
                                                 const Tensor<std::int64_t>&);
 template AttentionDecoderState<double> take_rows(const AttentionDecoderState<double>&,

@@ -152,10 +152,7 @@ class AttentionDecoder : public Module<T> {
 template <class Cell>
 AttentionDecoder(Cell, AttentionDecoderConfig) -> AttentionDecoder<typename Cell::value_type>;
 
-/// Samples of a memory or state, which may appear several times, for searches that follow several sequences
-/// of one sample; see take_rows.hpp. Throws ValueError for a sample outside the batch.
-template <class T>
-AttentionMemory<T> take_rows(const AttentionMemory<T>& memory, const Tensor<std::int64_t>& rows);
+/// The states of some samples, for searches that follow several sequences of one sample; see take_rows.hpp.
 template <class T>
 AttentionDecoderState<T> take_rows(const AttentionDecoderState<T>& state, const Tensor<std::int64_t>& rows);
 

@@ -25,8 +25,7 @@
 //         auto next = decoder.step(embed(tokens), s.first, s.second);
 //         return std::pair(log_softmax(dense(next.output)), State{s.first, next.state});
 //     };
-//     const auto hypotheses = beam_search(sentences, State{memory, decoder.start(memory)}, step,
-//     {.start_token = 1, ...});
+//     const auto found = beam_search(sentences, State{memory, decoder.start(memory)}, step, config);
 //
 // A search decides after every step with which sequences it goes on, and takes these rows of the state.
 
