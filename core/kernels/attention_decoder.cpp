@@ -249,9 +249,8 @@ class Forward : AttentionDecoder<T> {
             T* queries = saved_.queries.data() + first * Q;
             this->multiply(n, Q, s_.units, this->attending(first), s_.units, in_.query_kernel, T(0), queries,
                            Q);
-            if (in_.query_bias != nullptr) {
-                for (std::size_t i = 0; i < n * Q; ++i) queries[i] += in_.query_bias[i % Q];
-            }
+            for (std::size_t row = 0; row < n && in_.query_bias != nullptr; ++row, queries += Q)
+                for (std::size_t i = 0; i < Q; ++i) queries[i] += in_.query_bias[i];
         }
         if (kind_.window == Window::local_p) predict_centres(first, n);
         for (std::size_t row = first; row < first + n; ++row) attend(row);
@@ -659,7 +658,8 @@ class Back : AttentionDecoder<T> {
     static void write_column_sums(const Scratch<T>& rows, std::size_t size, GradientTarget<T> target) {
         Scratch<T> sums(size);
         std::fill_n(sums.data(), size, T(0));
-        for (std::size_t i = 0; i < rows.size(); ++i) sums.data()[i % size] += rows.data()[i];
+        for (const T *row = rows.data(), *end = row + rows.size(); row != end; row += size)
+            for (std::size_t i = 0; i < size; ++i) sums.data()[i] += row[i];
         write(size, sums.data(), target);
     }
 
