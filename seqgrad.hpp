@@ -32,6 +32,7 @@
 #include "seqgrad/data/padding.hpp"
 #include "seqgrad/data/scaler.hpp"
 #include "seqgrad/data/series.hpp"
+#include "seqgrad/data/tasks.hpp"
 #include "seqgrad/data/text.hpp"
 #include "seqgrad/data/windows.hpp"
 #include "seqgrad/layers/activation.hpp"
