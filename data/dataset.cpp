@@ -1,7 +1,9 @@
 #include "seqgrad/data/dataset.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -42,6 +44,18 @@ Tensor<T> select_samples(const Tensor<T>& t, std::span<const std::size_t> sample
     return out;
 }
 
+/// Samples of the first part, when there are some in both.
+template <Real T>
+std::size_t train_samples(const char* call, const Dataset<T>& data, double fraction) {
+    const std::size_t n = data.size();
+    const std::size_t train = split_point(n, fraction);
+    if (train == 0 || train == n) {
+        throw ValueError(fmt::format("{}: a fraction {} of {} samples leaves one part without samples", call,
+                                     fraction, n));
+    }
+    return train;
+}
+
 }  // namespace
 
 template <Real T>
@@ -71,6 +85,32 @@ Dataset<T> Dataset<T>::select(std::span<const std::size_t> samples) const {
     return {select_samples(x, samples), select_samples(y, samples)};
 }
 
+std::size_t split_point(std::size_t steps, double fraction) {
+    if (!(fraction > 0 && fraction < 1)) {
+        throw ValueError(fmt::format("split_point: expected a fraction between 0 and 1, got {}", fraction));
+    }
+    // A product that falls short of a whole number by rounding alone, such as 0.29 * 100, counts as that
+    // number.
+    const double product = fraction * static_cast<double>(steps);
+    const double nearest = std::round(product);
+    return static_cast<std::size_t>(std::abs(product - nearest) < 1e-9 * nearest ? nearest
+                                                                                 : std::floor(product));
+}
+
+template <Real T>
+TrainTest<T> split_in_time(const Dataset<T>& data, double fraction) {
+    const std::size_t train = train_samples("split_in_time", data, fraction);
+    return {data.slice(0, train), data.slice(train, data.size())};
+}
+
+template <Real T>
+TrainTest<T> split_at_random(const Dataset<T>& data, double fraction, Generator& generator) {
+    const std::size_t train = train_samples("split_at_random", data, fraction);
+    const Tensor<std::int64_t> order = generator.permutation(data.size());
+    const std::vector<std::size_t> samples(order.begin(), order.end());
+    return {data.select(std::span(samples).first(train)), data.select(std::span(samples).subspan(train))};
+}
+
 template <Real T>
 Tensor<T> from_integers(const Tensor<std::int64_t>& integers) {
     constexpr std::int64_t largest = std::int64_t{1} << std::numeric_limits<T>::digits;
@@ -86,6 +126,10 @@ Tensor<T> from_integers(const Tensor<std::int64_t>& integers) {
 
 template struct Dataset<float>;
 template struct Dataset<double>;
+template TrainTest<float> split_in_time(const Dataset<float>&, double);
+template TrainTest<double> split_in_time(const Dataset<double>&, double);
+template TrainTest<float> split_at_random(const Dataset<float>&, double, Generator&);
+template TrainTest<double> split_at_random(const Dataset<double>&, double, Generator&);
 template Tensor<float> from_integers<float>(const Tensor<std::int64_t>&);
 template Tensor<double> from_integers<double>(const Tensor<std::int64_t>&);
 

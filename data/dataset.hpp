@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
 
 namespace seqgrad {
@@ -28,6 +29,28 @@ struct Dataset {
     /// position of N or more, ShapeError as size does.
     Dataset select(std::span<const std::size_t> samples) const;
 };
+
+/// A part to train on, and another to judge the model by.
+template <Real T>
+struct TrainTest {
+    Dataset<T> train;
+    Dataset<T> test;
+};
+
+/// The first `fraction` of `steps`, rounded down. Throws ValueError unless 0 < fraction < 1.
+std::size_t split_point(std::size_t steps, double fraction = 0.8);
+
+/// The first `fraction` of the samples to train on, the later ones to test: for samples in the order of time.
+/// Windows that overlap share steps across such a split; split_windows keeps them apart. Throws ValueError as
+/// split_point does and when either part would have no samples, ShapeError as Dataset::size does.
+template <Real T>
+TrainTest<T> split_in_time(const Dataset<T>& data, double fraction = 0.8);
+
+/// Samples drawn at random, without repetition: `fraction` of them to train on, the others to test, both in
+/// random order. It takes one draw of the generator, permutation(N). Throws as split_in_time does; the
+/// generator is then as it was.
+template <Real T>
+TrainTest<T> split_at_random(const Dataset<T>& data, double fraction, Generator& generator);
 
 /// Integers such as class labels or token numbers as elements of a Dataset. Throws ValueError for one that T
 /// cannot hold exactly.

@@ -1,7 +1,6 @@
 #include "seqgrad/data/windows.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <string>
 
@@ -80,18 +79,6 @@ Dataset<T> make_windows(const Tensor<T>& series, const WindowOptions& options) {
                         options.window, options.horizon, to_string(series.shape())));
     }
     return cut_windows(series, features, 0, steps, options);
-}
-
-std::size_t split_point(std::size_t steps, double fraction) {
-    if (!(fraction > 0 && fraction < 1)) {
-        throw ValueError(fmt::format("split_point: expected a fraction between 0 and 1, got {}", fraction));
-    }
-    // A product that falls short of a whole number by rounding alone, such as 0.29 * 100, counts as that
-    // number.
-    const double product = fraction * static_cast<double>(steps);
-    const double nearest = std::round(product);
-    return static_cast<std::size_t>(std::abs(product - nearest) < 1e-9 * nearest ? nearest
-                                                                                 : std::floor(product));
 }
 
 template <Real T>

@@ -24,16 +24,6 @@ struct WindowOptions {
 template <Real T>
 Dataset<T> make_windows(const Tensor<T>& series, const WindowOptions& options = {});
 
-/// A part to train on and a later one to judge the forecasts by.
-template <Real T>
-struct TrainTest {
-    Dataset<T> train;
-    Dataset<T> test;
-};
-
-/// The first `fraction` of `steps`, rounded down. Throws ValueError unless 0 < fraction < 1.
-std::size_t split_point(std::size_t steps, double fraction = 0.8);
-
 /// Windows of a series split in time: all of a training window and its targets lie before step `split`, all
 /// targets of a test window at `split` or after. The first test window reaches back into the training part,
 /// so that the very first step after the split is forecast too. Throws as make_windows does, and ShapeError

@@ -1,5 +1,8 @@
 #include "seqgrad/data/dataset.hpp"
 
+#include <algorithm>
+#include <limits>
+#include <numeric>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -47,4 +50,61 @@ TEST_CASE("integers are stored exactly or refused") {
     CHECK(from_integers<double>(tensor<std::int64_t>({1}, {largest + 1}))(0) == 16777217);
     CHECK_THROWS_AS(from_integers<double>(tensor<std::int64_t>({1}, {-(std::int64_t{1} << 53) - 1})),
                     ValueError);
+}
+
+TEST_CASE("split_point rounds down, but not for want of a last bit") {
+    CHECK(split_point(732) == 585);
+    CHECK(split_point(309) == 247);
+    CHECK(split_point(100, 0.29) == 29);
+    CHECK(split_point(10, 0.5) == 5);
+    CHECK(split_point(0) == 0);
+    for (const double bad : {0.0, 1.0, -0.5, 80.0, std::numeric_limits<double>::quiet_NaN()}) {
+        CHECK_THROWS_AS(split_point(10, bad), ValueError);
+    }
+}
+
+TEST_CASE_TEMPLATE("samples are split by position or at random", T, float, double) {
+    Dataset<T> d{Tensor<T>(Shape{10, 2}), Tensor<T>(Shape{10})};
+    std::iota(d.x.begin(), d.x.end(), T{0});
+    std::iota(d.y.begin(), d.y.end(), T{100});
+    const TrainTest<T> ordered = split_in_time(d, 0.7);
+    CHECK(ordered.train.x == d.slice(0, 7).x);
+    CHECK(ordered.train.y == d.slice(0, 7).y);
+    CHECK(ordered.test.x == d.slice(7, 10).x);
+    CHECK(ordered.test.y == d.slice(7, 10).y);
+    CHECK(split_in_time(d).train.size() == 8);
+
+    Generator generator(4);
+    const TrainTest<T> drawn = split_at_random(d, 0.7, generator);
+    CHECK(drawn.train.size() == 7);
+    std::vector<T> seen;
+    for (const Dataset<T>* part : {&drawn.train, &drawn.test}) {
+        for (std::size_t i = 0; i < part->size(); ++i) {
+            CHECK(part->x(i, 0) == 2 * (part->y(i) - 100));
+            CHECK(part->x(i, 1) == part->x(i, 0) + 1);
+            seen.push_back(part->y(i));
+        }
+    }
+    CHECK_FALSE(std::is_sorted(seen.begin(), seen.end()));
+    std::sort(seen.begin(), seen.end());
+    CHECK(std::equal(seen.begin(), seen.end(), d.y.begin(), d.y.end()));
+    Generator again(4);
+    CHECK(split_at_random(d, 0.7, again).test.y == drawn.test.y);
+    CHECK(split_at_random(d, 0.7, again).test.y != drawn.test.y);
+}
+
+TEST_CASE("a split leaves samples in both parts") {
+    const Dataset<float> d{zeros<float>({3, 1}), zeros<float>({3, 1})};
+    Generator generator(1);
+    const GeneratorState before = generator.state();
+    CHECK_THROWS_WITH_AS(split_in_time(d, 0.3),
+                         "split_in_time: a fraction 0.3 of 3 samples leaves one part without samples",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(split_at_random(d, 0.3, generator),
+                         "split_at_random: a fraction 0.3 of 3 samples leaves one part without samples",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(split_at_random(d, 1.0, generator),
+                         "split_point: expected a fraction between 0 and 1, got 1", ValueError);
+    CHECK_THROWS_AS(split_in_time(Dataset<float>{}, 0.5), ShapeError);
+    CHECK(generator.state() == before);
 }

@@ -61,17 +61,6 @@ TEST_CASE("series too short and settings of zero are refused") {
     }
 }
 
-TEST_CASE("split_point rounds down, but not for want of a last bit") {
-    CHECK(split_point(732) == 585);
-    CHECK(split_point(309) == 247);
-    CHECK(split_point(100, 0.29) == 29);
-    CHECK(split_point(10, 0.5) == 5);
-    CHECK(split_point(0) == 0);
-    for (const double bad : {0.0, 1.0, -0.5, 80.0, std::numeric_limits<double>::quiet_NaN()}) {
-        CHECK_THROWS_AS(split_point(10, bad), ValueError);
-    }
-}
-
 TEST_CASE("the test part forecasts every step from the split on, the training part none of them") {
     const Tensor<float> series = tensor<float>({8}, {0, 1, 2, 3, 4, 5, 6, 7});
     const TrainTest<float> parts = split_windows(series, 5, {.window = 2});
