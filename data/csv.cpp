@@ -1,17 +1,14 @@
 #include "seqgrad/data/csv.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <limits>
-#include <memory>
-#include <system_error>
 
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/internal/text_file.hpp"
 
 namespace seqgrad {
 
@@ -45,20 +42,6 @@ std::string place_text(const std::string& source, std::size_t line, std::size_t 
     return fmt::format("{}:{}:{}", source, line, field);
 }
 
-std::string read_file(const std::string& path) {
-    const auto refuse = [&path](int error) {
-        throw IoError(
-            fmt::format("cannot read {}: {}", quoted(path), std::generic_category().message(error)));
-    };
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-    if (!file) refuse(errno);
-    std::string text;
-    char block[1 << 16];
-    while (const std::size_t n = std::fread(block, 1, sizeof block, file.get())) text.append(block, n);
-    if (std::ferror(file.get()) != 0) refuse(errno);
-    return text;
-}
-
 /// Cuts CSV text into records.
 class Records {
   public:
@@ -69,8 +52,7 @@ class Records {
 
     Records(std::string_view text, const std::string& source, char delimiter)
         : text_(text), source_(source), delimiter_(delimiter) {
-        constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-        if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
+        if (text_.starts_with(detail::byte_order_mark)) text_.remove_prefix(detail::byte_order_mark.size());
     }
 
     /// Nothing but line ends and blanks is left.
@@ -260,7 +242,7 @@ std::string CsvTable::place(std::size_t row, std::string_view name) const {
 }
 
 CsvTable read_csv(const std::string& path, const CsvOptions& options) {
-    return parse_csv(read_file(path), path, options);
+    return parse_csv(detail::read_file(path), path, options);
 }
 
 CsvTable parse_csv(std::string_view text, const std::string& source, const CsvOptions& options) {
