@@ -34,6 +34,7 @@
 #include "seqgrad/data/series.hpp"
 #include "seqgrad/data/tasks.hpp"
 #include "seqgrad/data/text.hpp"
+#include "seqgrad/data/text_stream.hpp"
 #include "seqgrad/data/windows.hpp"
 #include "seqgrad/layers/activation.hpp"
 #include "seqgrad/layers/additive_attention.hpp"
