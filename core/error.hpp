@@ -24,6 +24,12 @@ class ValueError : public Error {
     using Error::Error;
 };
 
+/// A loss, gradient or other number of a computation became infinite or NaN.
+class NonFiniteError : public ValueError {
+  public:
+    using ValueError::ValueError;
+};
+
 /// The operating system refused to read or write; the message names the path and the system's reason.
 class IoError : public Error {
   public:

@@ -341,11 +341,12 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
             accumulates ? detail::sum_of_squares(p.grad(), gathered(i)) : sum_of_squares(p.grad());
         if (!std::isfinite(squares)) {
             const auto bad = detail::first_non_finite(p.grad());
-            throw ValueError(bad ? fmt::format("{}: the gradient of {} is not finite: element {} of {} is {}",
-                                               type(), described(i), *bad, to_string(p.shape()),
-                                               detail::non_finite_name(p.grad().data()[*bad]))
-                                 : fmt::format("{}: the norm of the gradient of {} is too large for a number",
-                                               type(), described(i)));
+            throw NonFiniteError(
+                bad ? fmt::format("{}: the gradient of {} is not finite: element {} of {} is {}", type(),
+                                  described(i), *bad, to_string(p.shape()),
+                                  detail::non_finite_name(p.grad().data()[*bad]))
+                    : fmt::format("{}: the norm of the gradient of {} is too large for a number", type(),
+                                  described(i)));
         }
         norms[i] = std::sqrt(squares) * share;
         all += squares * share * share;

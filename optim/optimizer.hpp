@@ -103,9 +103,9 @@ class Optimizer {
     /// Frozen parameters and, as in Keras, parameters without a gradient are left alone, and so is what the
     /// rule remembers of them. With `gradient_accumulation_steps` it is the call that makes the update whose
     /// gradients decide: what was gathered for a parameter that has none then is dropped, as in Keras. Throws
-    /// ValueError when no parameter has a gradient, when a gradient is not finite (naming the parameter),
-    /// when the learning rate is not a finite number >= 0, and when a parameter is not a leaf; ShapeError
-    /// when the list is not the one of the first update. Nothing changes when it throws.
+    /// NonFiniteError when a gradient is not finite (naming the parameter); ValueError when no parameter has
+    /// one, when the learning rate is not a finite number >= 0, and when a parameter is not a leaf;
+    /// ShapeError when the list is not the one of the first update. Nothing changes when it throws.
     void apply(std::span<Variable<T>> parameters);
 
     /// Sets the optimizer up for these parameters, which `apply` does by itself: give them here to have their
