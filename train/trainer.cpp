@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -84,7 +85,7 @@ double Trainer<T>::step(const Tensor<T>& x, const Tensor<T>& y, const LossWeight
     }
     const auto value = static_cast<double>(loss.item());
     if (!std::isfinite(value)) {
-        throw ValueError(
+        throw NonFiniteError(
             fmt::format("the loss is {}; weights and optimizer are as they were before this step "
                         "(DetectAnomaly finds the "
                         "operation)",
@@ -107,13 +108,37 @@ double Trainer<T>::train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const 
 
 template <class T>
 History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
-    const std::size_t samples = train.size();
+    if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
+        throw ValueError(
+            fmt::format("fit: validation_split must be in [0, 1), got {}", options.validation_split));
+    }
+    History history;
+    if (options.validation_split == 0.0) {
+        this->train(train, options.validation_data ? &*options.validation_data : nullptr, options, history);
+        return history;
+    }
+    if (options.validation_data) throw ValueError("fit: give either validation_data or a validation_split");
+    const auto split = static_cast<std::size_t>(
+        std::floor(static_cast<double>(train.size()) * (1.0 - options.validation_split)));
+    const Dataset<T> validation = train.slice(split, train.size());
+    this->train(train.slice(0, split), &validation, options, history);
+    return history;
+}
+
+template <class T>
+void Trainer<T>::train(const Dataset<T>& data, const Dataset<T>* validation, const FitOptions<T>& options,
+                       History& history) {
+    const std::size_t samples = data.size();
     check_sizes("fit", samples, options.batch_size);
     const std::size_t validation_batch_size = options.validation_batch_size.value_or(options.batch_size);
-    if (options.validation_data)
-        check_sizes("fit, validation_data", options.validation_data->size(), validation_batch_size);
-    if (options.epochs < 0)
-        throw ValueError(fmt::format("fit: epochs must be at least 0, got {}", options.epochs));
+    if (validation != nullptr) check_sizes("fit, validation data", validation->size(), validation_batch_size);
+    for (const auto& [name, value, least] :
+         {std::tuple{"epochs", options.epochs, std::int64_t{0}},
+          std::tuple{"initial_epoch", options.initial_epoch, std::int64_t{0}},
+          std::tuple{"validation_freq", options.validation_freq, std::int64_t{1}}}) {
+        if (value < least)
+            throw ValueError(fmt::format("fit: {} must be at least {}, got {}", name, least, value));
+    }
     if (options.seed && options.generator != nullptr)
         throw ValueError("fit: give either a seed or a generator");
 
@@ -124,13 +149,18 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
     const std::size_t steps = batches_of(samples, options.batch_size);
     const TrainingMode<T> mode(*model_, true);
     Progress progress(options.verbose, options.progress);
-    History history;
     parameters_.clear();  // the model may have others than the last time
     regularized_ = constrained_ = true;
     std::vector<std::size_t> order(samples);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
+
+    TrainingRun<T> run{.model = *model_, .optimizer = *optimizer_};
+    std::vector<std::shared_ptr<Callback<T>>> callbacks;
+    for (const AnyCallback<T>& callback : options.callbacks) callbacks.push_back(callback.make());
+    for (const auto& callback : callbacks) callback->on_train_begin(run);
+    for (std::int64_t epoch = options.initial_epoch + 1; epoch <= options.epochs && !run.stop; ++epoch) {
         const double begun = progress.now();
+        for (const auto& callback : callbacks) callback->on_epoch_begin(run, epoch);
         progress.begin_epoch(epoch, options.epochs, steps);
         if (options.shuffle) {
             std::ranges::transform(elements(generator.permutation(samples)), order.begin(),
@@ -138,26 +168,39 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
         }
         Logs logs;
         double total = 0.0;
-        for (std::size_t k = 0; k < steps; ++k) {
+        for (std::size_t k = 0; k < steps && !run.stop; ++k) {
             const std::size_t begin = k * options.batch_size;
             const std::size_t end = std::min(samples, begin + options.batch_size);
             const Dataset<T> batch =
-                train.select(std::span<const std::size_t>(order).subspan(begin, end - begin));
+                data.select(std::span<const std::size_t>(order).subspan(begin, end - begin));
+            const auto at = [&](const Error& error) {
+                return fmt::format("fit: epoch {}, step {}: {}", epoch, k + 1, error.what());
+            };
             try {
                 total += step(batch.x, batch.y, {}) * static_cast<double>(end - begin);
+            } catch (const NonFiniteError& error) {
+                for (const auto& callback : callbacks)
+                    if (callback->on_non_finite(run, at(error))) run.stop = true;
+                if (!run.stop) throw NonFiniteError(at(error));
+                break;
             } catch (const ValueError& error) {
-                throw ValueError(fmt::format("fit: epoch {}, step {}: {}", epoch, k + 1, error.what()));
+                throw ValueError(at(error));
             }
             logs.set("loss", total / static_cast<double>(end));
             progress.step(k + 1, end, logs);
+            for (const auto& callback : callbacks) callback->on_train_batch_end(run, k + 1, logs);
         }
-        if (options.validation_data) {
-            logs.set("val_loss", evaluate(*options.validation_data, validation_batch_size, &progress));
+        if (validation != nullptr && epoch % options.validation_freq == 0 && !logs.empty())
+            logs.set("val_loss", evaluate(*validation, validation_batch_size, &progress));
+        // An epoch that ended before its first update has nothing to tell.
+        if (!logs.empty()) {
+            for (const auto& callback : callbacks) callback->on_epoch_end(run, epoch, logs);
+            history.append({.epoch = epoch, .seconds = progress.now() - begun, .logs = logs});
         }
         progress.end_epoch(logs);
-        history.append({.epoch = epoch, .seconds = progress.now() - begun, .logs = logs});
     }
-    return history;
+    if (!parameters_.empty()) optimizer_->finalize_variable_values(parameters_);
+    for (const auto& callback : callbacks) callback->on_train_end(run);
 }
 
 template <class T>

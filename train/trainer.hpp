@@ -15,6 +15,7 @@
 #include "seqgrad/data/dataset.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/optim/optimizer.hpp"
+#include "seqgrad/train/callbacks.hpp"
 #include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/progress.hpp"
@@ -33,12 +34,20 @@ struct FitOptions {
     std::size_t batch_size = default_batch_size;
     /// Whether every epoch takes the samples in a new random order.
     bool shuffle = true;
-    /// Evaluated after every epoch.
+    /// Evaluated after every `validation_freq`-th epoch.
     std::optional<Dataset<T>> validation_data = {};
+    /// Instead of `validation_data`: this part of the samples, the last ones before any shuffling, is not
+    /// trained on but evaluated; in [0, 1).
+    double validation_split = 0.0;
+    std::int64_t validation_freq = 1;
     /// `batch_size` where not given.
     std::optional<std::size_t> validation_batch_size = {};
     /// 0 silent, 1 a bar (lines where the output is no terminal), 2 one line per epoch.
     int verbose = 1;
+    /// What is called between the steps, in this order (callbacks.hpp).
+    std::vector<AnyCallback<T>> callbacks = {};
+    /// Epochs that an earlier run made already, counted among `epochs`; at least 0.
+    std::int64_t initial_epoch = 0;
     /// Seed of the order of samples.
     std::optional<std::int64_t> seed = {};
     /// Draws the order of samples instead; default_generator() does where neither is given.
@@ -70,12 +79,14 @@ class Trainer {
     /// Trains on all samples `epochs` times.
     ///
     /// An epoch's "loss" is the mean over its batches as they were when trained on, weighted by their numbers
-    /// of samples; "val_loss" is that of the validation data after the epoch. The same seed, weights and data
+    /// of samples; "val_loss" is that of the validation data after the epoch. At the end an optimizer with
+    /// `use_ema` gives the parameters their means. The same seed, weights and data
     /// give the same history, apart from its times, and the same weights.
     ///
-    /// Throws ValueError for no samples, a batch size of 0, negative epochs, both a seed and a generator; and
-    /// when a loss or gradient is not finite, naming epoch and step, with weights and optimizer as they were
-    /// before that step. Throws ShapeError when x and y differ in length, and what model and loss throw.
+    /// Throws ValueError for no samples, a batch size of 0, other options out of their range, both a seed and
+    /// a generator, both validation_data and a split; NonFiniteError when a loss or gradient is not finite,
+    /// naming epoch and step, with weights and optimizer as they were before that step. Throws ShapeError
+    /// when x and y differ in length, and what model, loss and callbacks throw.
     History fit(const Dataset<T>& train, const FitOptions<T>& options = {});
 
     /// Makes one update, in training mode, and returns the loss before it. Throws as `fit` does.
@@ -94,6 +105,8 @@ class Trainer {
     const Loss<T>& loss() const noexcept { return loss_; }
 
   private:
+    void train(const Dataset<T>& data, const Dataset<T>* validation, const FitOptions<T>& options,
+               History& history);
     void find_parameters();
     double step(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights);
     double evaluate(const Dataset<T>& data, std::size_t batch_size, Progress* progress);

@@ -1,0 +1,262 @@
+#include "seqgrad/train/callbacks.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/weights.hpp"
+#include "seqgrad/optim/sgd.hpp"
+#include "seqgrad/train/trainer.hpp"
+
+using namespace seqgrad;
+
+namespace {
+
+using Numbers = std::vector<double>;
+
+/// Says what an epoch's number was, whatever the model did.
+AnyCallback<double> told(std::string name, Numbers values) {
+    return LambdaCallback<double>{.on_epoch_end = [name = std::move(name), values = std::move(values)](
+                                                      TrainingRun<double>&, std::int64_t epoch, Logs& logs) {
+        logs.set(name, values.at(static_cast<std::size_t>(epoch - 1)));
+    }};
+}
+
+/// A fit of y = 2 x by a single weight from 0, with these callbacks.
+struct Fit {
+    Dense<double> model{{.units = 1, .use_bias = false, .kernel_initializer = Zeros{}}};
+    Trainer<double> trainer{model, SGD<double>({.learning_rate = 0.1}), MeanSquaredError{}};
+    Dataset<double> data{ones<double>({4, 1}), full<double>({4, 1}, 2.0)};
+
+    History operator()(std::int64_t epochs, std::vector<AnyCallback<double>> callbacks,
+                       FitOptions<double> options = {}) {
+        options.epochs = epochs;
+        options.verbose = 0;
+        options.batch_size = 2;
+        options.shuffle = false;
+        options.callbacks = std::move(callbacks);
+        return trainer.fit(data, options);
+    }
+    double weight() { return model.parameters()[0].variable.value().data()[0]; }
+};
+
+/// The weight after so many epochs of two steps: w <- w - 0.2 (w - 2).
+double weight_after(std::int64_t epochs) {
+    return 2 - 2 * std::pow(0.8, 2 * static_cast<double>(epochs));
+}
+
+struct TemporaryFolder {
+    std::filesystem::path path = std::filesystem::path("callbacks_test_folder");
+    TemporaryFolder() {
+        std::filesystem::remove_all(path);
+        std::filesystem::create_directory(path);
+    }
+    ~TemporaryFolder() { std::filesystem::remove_all(path); }
+};
+
+std::string text_of(const std::filesystem::path& path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
+
+TEST_CASE("EarlyStopping stops where Keras does") {
+    struct Case {
+        EarlyStopping arguments;
+        Numbers values;
+        std::size_t epochs;
+        std::int64_t best;
+    };
+    // The epochs are those that Keras 3.15.1 makes of the same numbers.
+    const std::vector<Case> cases{
+        {{}, {3, 2, 1, 1, 0}, 4, 3},
+        {{.patience = 2}, {3, 4, 2, 3, 2, 1}, 5, 3},
+        {{.patience = 2}, {3, 4, 4, 1}, 3, 1},
+        {{.min_delta = 0.5, .patience = 1}, {3, 2.6, 2.5, 1}, 2, 1},
+        {{.min_delta = -0.5, .patience = 1}, {3, 2, 1.6, 0}, 3, 2},
+        {{.monitor = "val_accuracy"}, {1, 2, 3, 2, 9}, 4, 3},
+        {{.mode = MonitorMode::max}, {3, 2, 9}, 2, 1},
+        {{.patience = 1, .baseline = 2.5}, {3, 2.8, 2.6, 2.5, 9, 1}, 5, 4},
+        {{.patience = 1, .start_from_epoch = 3}, {1, 1, 1, 5, 6, 7}, 5, 4},
+        {{.patience = 1}, {not_a_number, not_a_number, not_a_number}, 2, 1},
+        {{}, {5, 5}, 2, 1},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.values);
+        Fit fit;
+        const auto stopping = std::make_shared<EarlyStoppingCallback<double>>(c.arguments);
+        const History history =
+            fit(static_cast<std::int64_t>(c.values.size()), {told(c.arguments.monitor, c.values), stopping});
+        CHECK(history.epochs().size() == c.epochs);
+        CHECK(stopping->best_epoch() == c.best);
+        CHECK(stopping->stopped_epoch() == static_cast<std::int64_t>(c.epochs));
+    }
+}
+
+TEST_CASE("EarlyStopping gives the weights of the best epoch back") {
+    for (const bool restore : {true, false}) {
+        Fit fit;
+        fit(4,
+            {told("val_loss", {3, 1, 2, 2}), EarlyStopping{.patience = 2, .restore_best_weights = restore}});
+        CHECK(fit.weight() == doctest::Approx(weight_after(restore ? 2 : 4)).epsilon(1e-12));
+    }
+    // Also where the epochs ran out before the patience.
+    Fit fit;
+    fit(3, {told("val_loss", {1, 2, 2}), EarlyStopping{.patience = 9, .restore_best_weights = true}});
+    CHECK(fit.weight() == doctest::Approx(weight_after(1)).epsilon(1e-12));
+}
+
+TEST_CASE("A callback given as arguments starts afresh in every fit") {
+    const EarlyStopping arguments{.patience = 1};
+    Fit fit;
+    CHECK(fit(9, {told("val_loss", {1, 2, 0, 0, 0, 0, 0, 0, 0}), arguments}).epochs().size() == 2);
+    CHECK(fit(9, {told("val_loss", {9, 8, 9, 0, 0, 0, 0, 0, 0}), arguments}).epochs().size() == 3);
+}
+
+TEST_CASE("ReduceLROnPlateau lowers the rate where Keras does") {
+    struct Case {
+        ReduceLROnPlateau arguments;
+        Numbers values, rates;
+    };
+    const std::vector<Case> cases{
+        {{.patience = 1}, {3, 3, 2, 2, 2}, {0.1, 0.1, 0.01, 0.01, 0.001}},
+        {{.factor = 0.5, .patience = 2}, {3, 3, 3, 3, 3, 3}, {0.1, 0.1, 0.1, 0.05, 0.05, 0.025}},
+        {{.factor = 0.5, .patience = 1, .cooldown = 2}, {3, 3, 3, 3, 3}, {0.1, 0.1, 0.05, 0.05, 0.025}},
+        {{.factor = 0.5, .patience = 1, .min_lr = 0.04}, {3, 3, 3, 3}, {0.1, 0.1, 0.05, 0.04}},
+        {{.factor = 0.5, .patience = 1, .min_delta = 0.5}, {3, 2.6, 2, 1}, {0.1, 0.1, 0.05, 0.05}},
+    };
+    for (const Case& c : cases) {
+        Fit fit;
+        const History history =
+            fit(static_cast<std::int64_t>(c.values.size()), {told("val_loss", c.values), c.arguments});
+        const Numbers rates = history["learning_rate"];
+        REQUIRE(rates.size() == c.rates.size());
+        for (std::size_t i = 0; i < rates.size(); ++i) {
+            CAPTURE(i);
+            CHECK(rates[i] == doctest::Approx(c.rates[i]).epsilon(1e-12));
+        }
+    }
+}
+
+TEST_CASE("LearningRateScheduler sets the rate before every epoch") {
+    Fit fit;
+    const History history = fit(3, {LearningRateScheduler{.schedule = [](std::int64_t epoch, double rate) {
+                                    return epoch == 2 ? rate / 2 : rate;
+                                }}});
+    CHECK(history["learning_rate"] == Numbers{0.1, 0.05, 0.05});
+}
+
+TEST_CASE("ModelCheckpoint saves every epoch, or the best ones") {
+    const TemporaryFolder folder;
+    Fit fit;
+    fit(3, {told("val_loss", {2, 1, 3}),
+            ModelCheckpoint{.filepath = (folder.path / "all-{epoch:02d}-{val_loss:.1f}.json").string()},
+            ModelCheckpoint{.filepath = (folder.path / "best.json").string(), .save_best_only = true},
+            ModelCheckpoint{.filepath = (folder.path / "none.json").string(),
+                            .save_best_only = true,
+                            .initial_value_threshold = 0.5}});
+    for (const char* name : {"all-01-2.0.json", "all-02-1.0.json", "all-03-3.0.json"})
+        CHECK(std::filesystem::exists(folder.path / name));
+    CHECK_FALSE(std::filesystem::exists(folder.path / "none.json"));
+    load_weights(fit.model, folder.path / "best.json");
+    CHECK(fit.weight() == doctest::Approx(weight_after(2)).epsilon(1e-12));
+    CHECK_THROWS_WITH_AS(fit(1, {ModelCheckpoint{.filepath = "{loss_of_val}.json"}}),
+                         doctest::Contains("{loss_of_val}.json"), ValueError);
+}
+
+TEST_CASE("CSVLogger writes what the history has, and appends") {
+    const TemporaryFolder folder;
+    const std::filesystem::path path = folder.path / "log.csv";
+    Fit fit;
+    const History history = fit(2, {CSVLogger{.path = path}});
+    std::istringstream lines(text_of(path));
+    std::string line;
+    REQUIRE(std::getline(lines, line));
+    CHECK(line == "epoch,loss");
+    for (const double loss : history["loss"]) {
+        REQUIRE(std::getline(lines, line));
+        CHECK(std::stod(line.substr(line.find(',') + 1)) == loss);
+    }
+    fit(3, {CSVLogger{.path = path, .append = true}}, {.initial_epoch = 2});
+    CHECK(text_of(path).starts_with("epoch,loss\n1,"));
+    CHECK(text_of(path).find("\n3,") != std::string::npos);
+    CHECK_THROWS_WITH_AS(fit(1, {CSVLogger{.path = folder.path / "no" / "log.csv"}}),
+                         doctest::Contains("No such file or directory"), IoError);
+}
+
+TEST_CASE("A loss that is not finite ends the run, quietly with TerminateOnNaN") {
+    Fit fit;
+    fit.data.y.data()[2] = not_a_number;
+    CHECK_THROWS_WITH_AS(fit(2, {}), doctest::Contains("fit: epoch 1, step 2: the loss is"), NonFiniteError);
+    const double before = fit.weight();
+    CHECK(std::isfinite(before));
+    Fit other;
+    other.data.y.data()[2] = not_a_number;
+    const History history = other(2, {TerminateOnNaN{}});
+    CHECK(history.epochs().size() == 1);
+    CHECK(other.weight() == before);
+}
+
+TEST_CASE("Callbacks are called in order, and can stop a run at any step") {
+    std::string calls;
+    const auto note = [&](const std::string& what) { calls += what + ' '; };
+    Fit fit;
+    fit(2, {LambdaCallback<double>{
+               .on_train_begin = [&](auto&) { note("begin"); },
+               .on_epoch_begin = [&](auto&, std::int64_t e) { note("epoch" + std::to_string(e)); },
+               .on_train_batch_end = [&](auto&, std::size_t k, const Logs&) { note(std::to_string(k)); },
+               .on_epoch_end = [&](auto&, std::int64_t, Logs&) { note("end"); },
+               .on_train_end = [&](auto&) { note("done"); }}});
+    CHECK(calls == "begin epoch1 1 2 end epoch2 1 2 end done ");
+    Fit stopped;
+    CHECK(stopped(5, {LambdaCallback<double>{
+                         .on_train_batch_end = [](auto& run, std::size_t, const Logs&) { run.stop = true; }}})
+              .epochs()
+              .size() == 1);
+    CHECK(stopped.weight() == doctest::Approx(0.4).epsilon(1e-12));
+}
+
+TEST_CASE("fit evaluates a part of the samples, every so many epochs, and goes on from an epoch") {
+    Fit fit;
+    const History history = fit(4, {}, {.validation_split = 0.5, .validation_freq = 2, .initial_epoch = 1});
+    CHECK(history.epochs().size() == 3);
+    CHECK(history.epochs()[0].epoch == 2);
+    CHECK(history["val_loss"].size() == 2);
+    // Two of the four samples are left: a step of 0.2 (w - 2) an epoch.
+    CHECK(fit.weight() == doctest::Approx(2 - 2 * std::pow(0.8, 3)).epsilon(1e-12));
+    CHECK_THROWS_AS(fit(1, {}, {.validation_split = 1.0}), ValueError);
+    CHECK_THROWS_AS(fit(1, {}, {.validation_data = fit.data, .validation_split = 0.5}), ValueError);
+    CHECK_THROWS_WITH_AS(fit(1, {}, {.validation_freq = 0}), "fit: validation_freq must be at least 1, got 0",
+                         ValueError);
+}
+
+TEST_CASE("Callbacks refuse arguments out of their range, and numbers that are not there") {
+    Fit fit;
+    CHECK_THROWS_AS(AnyCallback<double>(std::shared_ptr<Callback<double>>()), ValueError);
+    CHECK_THROWS_WITH_AS(fit(1, {EarlyStopping{}}),
+                         "EarlyStopping: the epoch has no \"val_loss\" to monitor, it has loss (give "
+                         "validation_data)",
+                         ValueError);
+    CHECK_THROWS_AS(fit(1, {EarlyStopping{.patience = -1}}), ValueError);
+    CHECK_THROWS_AS(fit(1, {EarlyStopping{.min_delta = not_a_number}}), ValueError);
+    CHECK_THROWS_AS(fit(1, {ReduceLROnPlateau{.factor = 1.0}}), ValueError);
+    CHECK_THROWS_AS(fit(1, {ReduceLROnPlateau{.min_lr = -1}}), ValueError);
+    CHECK_THROWS_AS(fit(1, {LearningRateScheduler{}}), ValueError);
+    CHECK_THROWS_AS(fit(1, {CSVLogger{}}), ValueError);
+    CHECK_THROWS_AS(fit(1, {ModelCheckpoint{}}), ValueError);
+}

@@ -1,0 +1,352 @@
+#include "seqgrad/train/callbacks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <string_view>
+
+#include <fmt/args.h>
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/weights.hpp"
+
+namespace seqgrad {
+
+template <class T>
+AnyCallback<T>::AnyCallback(std::shared_ptr<Callback<T>> callback) {
+    if (!callback) throw ValueError("fit: expected a callback, got none");
+    make_ = [callback = std::move(callback)] { return callback; };
+}
+
+namespace detail {
+
+Monitor::Monitor(const char* callback, std::string name, MonitorMode mode, double min_delta)
+    : callback_(callback), name_(std::move(name)), min_delta_(std::abs(min_delta)) {
+    if (name_.empty()) throw ValueError(fmt::format("{}: monitor needs a name", callback_));
+    if (!std::isfinite(min_delta))
+        throw ValueError(fmt::format("{}: min_delta must be finite, got {}", callback_, min_delta));
+    constexpr std::array<std::string_view, 6> growing{"acc", "auc", "precision", "recall", "f1", "r2"};
+    const auto grows = [&](std::string_view part) { return name_.find(part) != std::string::npos; };
+    larger_ =
+        mode == MonitorMode::max || (mode == MonitorMode::automatic && std::ranges::any_of(growing, grows));
+}
+
+double Monitor::value(const Logs& logs) const {
+    if (logs.contains(name_)) return logs[name_];
+    std::string names;
+    for (const auto& [name, value] : logs) names += (names.empty() ? "" : ", ") + name;
+    throw ValueError(fmt::format("{}: the epoch has no \"{}\" to monitor, it has {}{}", callback_, name_,
+                                 names, name_.starts_with("val_") ? " (give validation_data)" : ""));
+}
+
+bool Monitor::better(double value, double than) const {
+    return larger_ ? value - min_delta_ > than : value + min_delta_ < than;
+}
+
+double Monitor::worst() const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    return larger_ ? -infinity : infinity;
+}
+
+}  // namespace detail
+
+namespace {
+
+void check_count(const char* callback, const char* name, std::int64_t value) {
+    if (value < 0) throw ValueError(fmt::format("{}: {} must be at least 0, got {}", callback, name, value));
+}
+
+template <class T>
+class ModelCheckpointCallback : public Callback<T> {
+  public:
+    explicit ModelCheckpointCallback(ModelCheckpoint arguments)
+        : arguments_(std::move(arguments)),
+          monitor_("ModelCheckpoint", arguments_.monitor, arguments_.mode, 0.0),
+          best_(arguments_.initial_value_threshold.value_or(monitor_.worst())) {
+        if (arguments_.filepath.empty()) throw ValueError("ModelCheckpoint: filepath needs a path");
+    }
+
+    void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override {
+        if (arguments_.save_best_only) {
+            const double value = monitor_.value(logs);
+            if (!monitor_.better(value, best_)) return;
+            save_weights(run.model, path(epoch, logs));
+            best_ = value;
+        } else {
+            save_weights(run.model, path(epoch, logs));
+        }
+    }
+
+  private:
+    std::string path(std::int64_t epoch, const Logs& logs) const {
+        fmt::dynamic_format_arg_store<fmt::format_context> names;
+        names.push_back(fmt::arg("epoch", epoch));
+        for (const auto& [name, value] : logs) names.push_back(fmt::arg(name.c_str(), value));
+        try {
+            return fmt::vformat(arguments_.filepath, names);
+        } catch (const fmt::format_error& error) {
+            throw ValueError(
+                fmt::format("ModelCheckpoint: filepath \"{}\": {} (there are epoch and the epoch's "
+                            "numbers)",
+                            arguments_.filepath, error.what()));
+        }
+    }
+
+    ModelCheckpoint arguments_;
+    detail::Monitor monitor_;
+    double best_;
+};
+
+template <class T>
+class ReduceLROnPlateauCallback : public Callback<T> {
+  public:
+    explicit ReduceLROnPlateauCallback(ReduceLROnPlateau arguments)
+        : arguments_(std::move(arguments)),
+          monitor_("ReduceLROnPlateau", arguments_.monitor, arguments_.mode, arguments_.min_delta),
+          best_(monitor_.worst()) {
+        if (!(arguments_.factor >= 0.0 && arguments_.factor < 1.0)) {
+            throw ValueError(
+                fmt::format("ReduceLROnPlateau: factor must be in [0, 1), got {}", arguments_.factor));
+        }
+        check_count("ReduceLROnPlateau", "patience", arguments_.patience);
+        check_count("ReduceLROnPlateau", "cooldown", arguments_.cooldown);
+        if (!(arguments_.min_lr >= 0.0)) {
+            throw ValueError(
+                fmt::format("ReduceLROnPlateau: min_lr must be at least 0, got {}", arguments_.min_lr));
+        }
+    }
+
+    void on_epoch_end(TrainingRun<T>& run, std::int64_t, Logs& logs) override {
+        const double rate = run.optimizer.learning_rate();
+        logs.set("learning_rate", rate);
+        const double value = monitor_.value(logs);
+        if (cooling_ > 0) {
+            --cooling_;
+            wait_ = 0;
+        }
+        if (monitor_.better(value, best_)) {
+            best_ = value;
+            wait_ = 0;
+            return;
+        }
+        if (cooling_ > 0 || ++wait_ < arguments_.patience || rate <= arguments_.min_lr) return;
+        run.optimizer.set_learning_rate(std::max(rate * arguments_.factor, arguments_.min_lr));
+        cooling_ = arguments_.cooldown;
+        wait_ = 0;
+    }
+
+  private:
+    ReduceLROnPlateau arguments_;
+    detail::Monitor monitor_;
+    double best_;
+    std::int64_t wait_ = 0, cooling_ = 0;
+};
+
+template <class T>
+class LearningRateSchedulerCallback : public Callback<T> {
+  public:
+    explicit LearningRateSchedulerCallback(LearningRateScheduler arguments)
+        : arguments_(std::move(arguments)) {
+        if (!arguments_.schedule) throw ValueError("LearningRateScheduler: expected a schedule, got none");
+    }
+    void on_epoch_begin(TrainingRun<T>& run, std::int64_t epoch) override {
+        run.optimizer.set_learning_rate(arguments_.schedule(epoch, run.optimizer.learning_rate()));
+    }
+    void on_epoch_end(TrainingRun<T>& run, std::int64_t, Logs& logs) override {
+        logs.set("learning_rate", run.optimizer.learning_rate());
+    }
+
+  private:
+    LearningRateScheduler arguments_;
+};
+
+template <class T>
+class CSVLoggerCallback : public Callback<T> {
+  public:
+    explicit CSVLoggerCallback(CSVLogger arguments) : arguments_(std::move(arguments)) {
+        if (arguments_.path.empty()) throw ValueError("CSVLogger: path needs a path");
+    }
+
+    void on_train_begin(TrainingRun<T>&) override {
+        std::error_code none;
+        const auto size = std::filesystem::file_size(arguments_.path, none);
+        header_ = !(arguments_.append && !none && size > 0);
+        file_.open(arguments_.path, arguments_.append ? std::ios::app : std::ios::trunc);
+        check();
+    }
+
+    void on_epoch_end(TrainingRun<T>&, std::int64_t epoch, Logs& logs) override {
+        if (columns_.empty()) {
+            for (const auto& [name, value] : logs) columns_.push_back(name);
+            if (header_) {
+                file_ << "epoch";
+                for (const std::string& name : columns_) file_ << arguments_.separator << name;
+                file_ << '\n';
+            }
+        }
+        file_ << epoch;
+        for (const std::string& name : columns_) {
+            file_ << arguments_.separator;
+            if (logs.contains(name)) file_ << fmt::format("{}", logs[name]);
+        }
+        file_ << '\n' << std::flush;
+        check();
+    }
+
+    void on_train_end(TrainingRun<T>&) override { file_.close(); }
+
+  private:
+    void check() const {
+        if (file_) return;
+        throw IoError(
+            fmt::format("CSVLogger: cannot write {}: {}", arguments_.path.string(), std::strerror(errno)));
+    }
+
+    CSVLogger arguments_;
+    std::ofstream file_;
+    std::vector<std::string> columns_;
+    bool header_ = true;
+};
+
+template <class T>
+class TerminateOnNaNCallback : public Callback<T> {
+  public:
+    bool on_non_finite(TrainingRun<T>&, const std::string&) override { return true; }
+};
+
+template <class T>
+class FunctionsCallback : public Callback<T> {
+  public:
+    explicit FunctionsCallback(LambdaCallback<T> functions) : functions_(std::move(functions)) {}
+    void on_train_begin(TrainingRun<T>& run) override {
+        if (functions_.on_train_begin) functions_.on_train_begin(run);
+    }
+    void on_epoch_begin(TrainingRun<T>& run, std::int64_t epoch) override {
+        if (functions_.on_epoch_begin) functions_.on_epoch_begin(run, epoch);
+    }
+    void on_train_batch_end(TrainingRun<T>& run, std::size_t step, const Logs& logs) override {
+        if (functions_.on_train_batch_end) functions_.on_train_batch_end(run, step, logs);
+    }
+    void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override {
+        if (functions_.on_epoch_end) functions_.on_epoch_end(run, epoch, logs);
+    }
+    void on_train_end(TrainingRun<T>& run) override {
+        if (functions_.on_train_end) functions_.on_train_end(run);
+    }
+
+  private:
+    LambdaCallback<T> functions_;
+};
+
+}  // namespace
+
+template <class T>
+EarlyStoppingCallback<T>::EarlyStoppingCallback(EarlyStopping arguments)
+    : arguments_(std::move(arguments)),
+      monitor_("EarlyStopping", arguments_.monitor, arguments_.mode, arguments_.min_delta),
+      best_(monitor_.worst()) {
+    check_count("EarlyStopping", "patience", arguments_.patience);
+    check_count("EarlyStopping", "start_from_epoch", arguments_.start_from_epoch);
+}
+
+template <class T>
+void EarlyStoppingCallback<T>::on_train_begin(TrainingRun<T>&) {
+    best_ = monitor_.worst();
+    wait_ = stopped_epoch_ = best_epoch_ = 0;
+    best_weights_.clear();
+}
+
+template <class T>
+void EarlyStoppingCallback<T>::keep_weights(const Module<T>& model) {
+    if (!arguments_.restore_best_weights) return;
+    best_weights_.clear();
+    for (const NamedParameter<T>& p : model.parameters()) best_weights_.push_back(p.variable.value());
+}
+
+template <class T>
+void EarlyStoppingCallback<T>::on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) {
+    const double value = monitor_.value(logs);
+    if (epoch <= arguments_.start_from_epoch) return;
+    if (best_epoch_ == 0) {
+        best_epoch_ = epoch;
+        keep_weights(run.model);
+    }
+    ++wait_;
+    if (monitor_.better(value, best_)) {
+        best_ = value;
+        best_epoch_ = epoch;
+        keep_weights(run.model);
+        if (!arguments_.baseline || monitor_.better(value, *arguments_.baseline)) wait_ = 0;
+        return;
+    }
+    if (wait_ >= arguments_.patience && epoch > 1) {
+        stopped_epoch_ = epoch;
+        run.stop = true;
+    }
+}
+
+template <class T>
+void EarlyStoppingCallback<T>::on_train_end(TrainingRun<T>& run) {
+    if (best_weights_.empty()) return;
+    const std::vector<NamedParameter<T>> parameters = run.model.parameters();
+    for (std::size_t i = 0; i < parameters.size() && i < best_weights_.size(); ++i) {
+        Variable<T> parameter = parameters[i].variable;
+        parameter.assign(best_weights_[i]);
+    }
+}
+
+template <class T>
+std::shared_ptr<Callback<T>> EarlyStopping::make() const {
+    return std::make_shared<EarlyStoppingCallback<T>>(*this);
+}
+template <class T>
+std::shared_ptr<Callback<T>> ModelCheckpoint::make() const {
+    return std::make_shared<ModelCheckpointCallback<T>>(*this);
+}
+template <class T>
+std::shared_ptr<Callback<T>> ReduceLROnPlateau::make() const {
+    return std::make_shared<ReduceLROnPlateauCallback<T>>(*this);
+}
+template <class T>
+std::shared_ptr<Callback<T>> LearningRateScheduler::make() const {
+    return std::make_shared<LearningRateSchedulerCallback<T>>(*this);
+}
+template <class T>
+std::shared_ptr<Callback<T>> CSVLogger::make() const {
+    return std::make_shared<CSVLoggerCallback<T>>(*this);
+}
+template <class T>
+std::shared_ptr<Callback<T>> TerminateOnNaN::make() const {
+    return std::make_shared<TerminateOnNaNCallback<T>>();
+}
+template <class T>
+template <std::same_as<T> U>
+std::shared_ptr<Callback<U>> LambdaCallback<T>::make() const {
+    return std::make_shared<FunctionsCallback<T>>(*this);
+}
+
+template std::shared_ptr<Callback<float>> EarlyStopping::make<float>() const;
+template std::shared_ptr<Callback<double>> EarlyStopping::make<double>() const;
+template std::shared_ptr<Callback<float>> ModelCheckpoint::make<float>() const;
+template std::shared_ptr<Callback<double>> ModelCheckpoint::make<double>() const;
+template std::shared_ptr<Callback<float>> ReduceLROnPlateau::make<float>() const;
+template std::shared_ptr<Callback<double>> ReduceLROnPlateau::make<double>() const;
+template std::shared_ptr<Callback<float>> LearningRateScheduler::make<float>() const;
+template std::shared_ptr<Callback<double>> LearningRateScheduler::make<double>() const;
+template std::shared_ptr<Callback<float>> CSVLogger::make<float>() const;
+template std::shared_ptr<Callback<double>> CSVLogger::make<double>() const;
+template std::shared_ptr<Callback<float>> TerminateOnNaN::make<float>() const;
+template std::shared_ptr<Callback<double>> TerminateOnNaN::make<double>() const;
+template std::shared_ptr<Callback<float>> LambdaCallback<float>::make<float>() const;
+template std::shared_ptr<Callback<double>> LambdaCallback<double>::make<double>() const;
+template class AnyCallback<float>;
+template class AnyCallback<double>;
+template class EarlyStoppingCallback<float>;
+template class EarlyStoppingCallback<double>;
+
+}  // namespace seqgrad
