@@ -1,0 +1,420 @@
+// A language model of characters: learns from any text which character comes next, says how well on text it
+// has not seen, in nats and bits per character, and writes text of its own. Settings, characters and weights
+// are one JSON file, from which training goes on too.
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <numbers>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "seqgrad/seqgrad.hpp"
+
+namespace sg = seqgrad;
+
+namespace {
+
+using Ids = std::vector<std::int64_t>;
+
+const std::vector<std::string> cells = {"lstm", "gru", "rnn"};
+
+/// What it takes, besides the weights, to make a model again.
+struct Settings {
+    std::string cell = "lstm";
+    std::size_t layers = 1;
+    std::size_t units = 256;
+    std::size_t embedding = 64;
+    double dropout = 0.0;
+};
+
+struct Arguments {
+    Settings settings;
+    std::string text;
+    std::string model = "char_lm.json";
+    double held_out = 0.1;
+    std::size_t batch = 64;
+    std::size_t time = 64;
+    std::int64_t steps = 300;
+    std::int64_t evaluate_every = 100;
+    double learning_rate = 2e-3;
+    bool stateful = false;
+    bool resume = false;
+    std::int64_t seed = 1;
+    // sample
+    std::string start = "\n";
+    std::size_t length = 500;
+    double temperature = 1.0;
+    std::size_t top_k = 0;
+};
+
+std::string read_text(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) {
+        throw sg::IoError(fmt::format("cannot read {}: {}", path, std::generic_category().message(errno)));
+    }
+    return std::move(text).str();
+}
+
+/// Embedding, recurrent layers and a Dense layer that gives the logits of the next character.
+class CharacterModel : public sg::Module<float> {
+  public:
+    using States = std::vector<std::vector<sg::Variable<float>>>;
+
+    CharacterModel(Settings settings, sg::CharacterVocabulary vocabulary)
+        : settings_(std::move(settings)),
+          vocabulary_(std::move(vocabulary)),
+          embedding_({.input_dim = vocabulary_.size(), .output_dim = settings_.embedding}),
+          logits_({.units = vocabulary_.size()}) {
+        for (std::size_t i = 0; i < settings_.layers; ++i) layers_.push_back(layer());
+        build({sg::unknown, sg::unknown});
+    }
+
+    std::string type() const override { return "CharacterModel"; }
+    const Settings& settings() const { return settings_; }
+    const sg::CharacterVocabulary& vocabulary() const { return vocabulary_; }
+
+    /// Logits [B, T, V] for characters [B, T] that come after what left these states; no states are zeros.
+    /// The states afterwards take their place.
+    sg::Variable<float> run(const sg::Tensor<std::int64_t>& characters, States& states) {
+        sg::Variable<float> x = embedding_(sg::constant(sg::from_integers<float>(characters)));
+        states.resize(layers_.size());
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            sg::RecurrentOutput<float> out = layers_[i]->run(x, states[i]);
+            x = out.output;
+            states[i] = std::move(out.states);
+        }
+        return logits_(x);
+    }
+
+  protected:
+    void members(sg::Members<float>& members) override {
+        members.child("embedding", embedding_);
+        for (std::size_t i = 0; i < layers_.size(); ++i) members.child("layers", i, *layers_[i]);
+        members.child("logits", logits_);
+    }
+    void build_parameters(const sg::PartialShape& shape) override {
+        embedding_.build(shape);
+        sg::PartialShape features = {sg::unknown, sg::unknown,
+                                     static_cast<std::ptrdiff_t>(settings_.embedding)};
+        for (const auto& layer : layers_) {
+            layer->build(features);
+            features = layer->compute_output_shape(features);
+        }
+        logits_.build(features);
+    }
+
+  private:
+    std::unique_ptr<sg::RNN<float>> layer() const {
+        const std::size_t units = settings_.units;
+        const double dropout = settings_.dropout;
+        if (settings_.cell == "lstm")
+            return std::make_unique<sg::LSTM<float>>(
+                sg::LSTMConfig{.units = units, .dropout = dropout, .return_sequences = true});
+        if (settings_.cell == "gru")
+            return std::make_unique<sg::GRU<float>>(
+                sg::GRUConfig{.units = units, .dropout = dropout, .return_sequences = true});
+        return std::make_unique<sg::SimpleRNN<float>>(
+            sg::SimpleRNNConfig{.units = units, .dropout = dropout, .return_sequences = true});
+    }
+
+    Settings settings_;
+    sg::CharacterVocabulary vocabulary_;
+    sg::Embedding<float> embedding_;
+    std::vector<std::unique_ptr<sg::RNN<float>>> layers_;
+    sg::Dense<float> logits_;
+};
+
+/// Characters [B, T] and those that follow them.
+struct Batch {
+    sg::Tensor<std::int64_t> x, y;
+};
+
+/// The windows of `time` characters that begin at these positions.
+Batch windows(const Ids& text, const std::vector<std::size_t>& begins, std::size_t time) {
+    Batch batch{sg::Tensor<std::int64_t>(sg::Shape{begins.size(), time}),
+                sg::Tensor<std::int64_t>(sg::Shape{begins.size(), time})};
+    for (std::size_t b = 0; b < begins.size(); ++b) {
+        std::copy_n(text.data() + begins[b], time, batch.x.data() + b * time);
+        std::copy_n(text.data() + begins[b] + 1, time, batch.y.data() + b * time);
+    }
+    return batch;
+}
+
+/// The mean over all characters but the first of every window, in nats: windows side by side, each from
+/// states of zeros.
+double nats_per_character(CharacterModel& model, const Ids& text, std::size_t batch, std::size_t time) {
+    const sg::NoGrad no_grad;
+    model.set_training(false);
+    double total = 0.0;
+    std::size_t count = 0;
+    std::vector<std::size_t> begins;
+    const auto evaluate = [&] {
+        const Batch b = windows(text, begins, time);
+        CharacterModel::States states;
+        const sg::Variable<float> losses = sg::softmax_cross_entropy(model.run(b.x, states), b.y);
+        for (const float loss : sg::elements(losses.value())) total += loss;
+        count += losses.size();
+        begins.clear();
+    };
+    for (std::size_t at = 0; at + time < text.size(); at += time) {
+        begins.push_back(at);
+        if (begins.size() == batch) evaluate();
+    }
+    if (!begins.empty()) evaluate();
+    model.set_training(true);
+    return total / static_cast<double>(count);
+}
+
+constexpr const char* file_format = "seqgrad-char-lm";
+
+void save(const CharacterModel& model, const std::string& path) {
+    const Settings& s = model.settings();
+    std::string characters;
+    for (const std::string& character : model.vocabulary().characters()) characters += character;
+    const nlohmann::ordered_json settings = {{"cell", s.cell},       {"layers", s.layers},
+                                             {"units", s.units},     {"embedding", s.embedding},
+                                             {"dropout", s.dropout}, {"characters", characters}};
+    const std::string unfinished = path + ".part";
+    std::ofstream file(unfinished);
+    file << fmt::format("{{\n\"format\": \"{}\",\n\"version\": 1,\n\"settings\": {},\n\"weights\": {}}}\n",
+                        file_format, settings.dump(), sg::weights_to_json(model));
+    file.close();
+    if (!file) {
+        throw sg::IoError(
+            fmt::format("cannot write {}: {}", unfinished, std::generic_category().message(errno)));
+    }
+    std::filesystem::rename(unfinished, path);
+}
+
+CharacterModel load(const std::string& path) {
+    const std::string text = read_text(path);
+    const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+    try {
+        if (json.is_discarded()) throw sg::FormatError("it is not JSON");
+        if (json.at("format") != file_format || json.at("version") != 1)
+            throw sg::FormatError("it is of another format or version");
+        const auto& settings = json.at("settings");
+        const Settings s{.cell = settings.at("cell"),
+                         .layers = settings.at("layers"),
+                         .units = settings.at("units"),
+                         .embedding = settings.at("embedding"),
+                         .dropout = settings.at("dropout")};
+        if (std::find(cells.begin(), cells.end(), s.cell) == cells.end())
+            throw sg::FormatError(fmt::format("unknown cell \"{}\"", s.cell));
+        CharacterModel model(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()));
+        sg::weights_from_json(model, json.at("weights").dump(), path);
+        return model;
+    } catch (const std::exception& e) {
+        throw sg::FormatError(fmt::format("{} is no model of this program: {}", path, e.what()));
+    }
+}
+
+/// Draws from the probabilities of a temperature, among the `top_k` likeliest characters (0: all).
+std::int64_t draw(const float* logits, std::size_t size, const Arguments& arguments, sg::Generator& random) {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 1; i < size; ++i) order.push_back(i);  // 0 is no character
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+    if (arguments.top_k != 0) order.resize(std::min(order.size(), arguments.top_k));
+    if (arguments.temperature == 0.0) return static_cast<std::int64_t>(order[0]);
+    std::vector<double> weights;
+    double total = 0.0;
+    for (const std::size_t i : order)
+        total += weights.emplace_back(
+            std::exp((static_cast<double>(logits[i]) - logits[order[0]]) / arguments.temperature));
+    double left = static_cast<double>(random.uniform<float>({1})(0)) * total;
+    std::size_t k = 0;
+    while (k + 1 < order.size() && left >= weights[k]) left -= weights[k++];
+    return static_cast<std::int64_t>(order[k]);
+}
+
+std::string sample_text(CharacterModel& model, const Arguments& arguments, std::size_t length) {
+    const sg::NoGrad no_grad;
+    model.set_training(false);
+    sg::Generator random(arguments.seed);
+    Ids next = model.vocabulary().encode(arguments.start);
+    if (next.empty()) throw sg::ValueError("--start needs a character");
+    Ids written = next;
+    CharacterModel::States states;
+    for (std::size_t i = 0; i < length; ++i) {
+        sg::Tensor<std::int64_t> x(sg::Shape{1, next.size()});
+        std::copy(next.begin(), next.end(), x.data());
+        const sg::Variable<float> logits = model.run(x, states);
+        const std::size_t V = logits.shape()[2];
+        next = {draw(logits.value().data() + (logits.shape()[1] - 1) * V, V, arguments, random)};
+        written.push_back(next[0]);
+    }
+    return model.vocabulary().decode(written);
+}
+
+int train(const Arguments& arguments) {
+    const std::string text = read_text(arguments.text);
+    sg::set_random_seed(arguments.seed);
+    CharacterModel model = arguments.resume
+                               ? load(arguments.model)
+                               : CharacterModel(arguments.settings, sg::CharacterVocabulary(text));
+    const Ids ids = model.vocabulary().encode(text);
+    const auto split =
+        static_cast<std::ptrdiff_t>(static_cast<double>(ids.size()) * (1.0 - arguments.held_out));
+    const Ids training(ids.begin(), ids.begin() + split), held_out(ids.begin() + split, ids.end());
+    const std::size_t stream = training.size() / arguments.batch;
+    if (training.size() <= arguments.time || held_out.size() <= arguments.time ||
+        (arguments.stateful && stream <= arguments.time)) {
+        throw sg::ValueError(
+            fmt::format("{} has {} characters to train on and {} held out, too few for --time {}{}",
+                        arguments.text, training.size(), held_out.size(), arguments.time,
+                        arguments.stateful ? fmt::format(" in {} streams", arguments.batch) : ""));
+    }
+    fmt::print("{} characters, {} different ones; {} held out; {} parameters\n", ids.size(),
+               model.vocabulary().characters().size(), held_out.size(), model.parameter_count());
+    std::fflush(stdout);  // the progress bar writes to a stream of its own
+
+    std::vector<sg::Variable<float>> parameters;
+    for (const auto& [name, variable] : model.parameters()) parameters.push_back(variable);
+    sg::Adam<float> optimizer({.learning_rate = arguments.learning_rate, .global_clipnorm = 1.0});
+    sg::Generator random(arguments.seed);
+    model.set_training(true);
+    CharacterModel::States states;
+    std::size_t position = 0;
+    double nats = 0.0;
+    {
+        const std::int64_t rounds =
+            (arguments.steps + arguments.evaluate_every - 1) / arguments.evaluate_every;
+        sg::Progress progress(1);
+        for (std::int64_t round = 1, step = 0; round <= rounds; ++round) {
+            const auto steps =
+                static_cast<std::size_t>(std::min(arguments.evaluate_every, arguments.steps - step));
+            progress.begin_epoch(round, rounds, steps);
+            sg::Logs logs;
+            double total = 0.0;
+            for (std::size_t k = 1; k <= steps; ++k, ++step) {
+                std::vector<std::size_t> begins;
+                if (arguments.stateful) {
+                    if (position + arguments.time >= stream) {
+                        position = 0;
+                        states.clear();
+                    }
+                    for (std::size_t b = 0; b < arguments.batch; ++b) begins.push_back(b * stream + position);
+                    position += arguments.time;
+                    for (auto& layer : states)
+                        for (sg::Variable<float>& state : layer) state = state.detach();
+                } else {
+                    states.clear();
+                    const sg::Tensor<float> places = random.uniform<float>({arguments.batch});
+                    for (const float place : sg::elements(places)) {
+                        const auto last = static_cast<double>(training.size() - arguments.time);
+                        begins.push_back(std::min(static_cast<std::size_t>(static_cast<double>(place) * last),
+                                                  training.size() - arguments.time - 1));
+                    }
+                }
+                const Batch batch = windows(training, begins, arguments.time);
+                const sg::Variable<float> loss =
+                    sg::mean(sg::softmax_cross_entropy(model.run(batch.x, states), batch.y));
+                if (!std::isfinite(loss.item()))
+                    throw sg::ValueError(fmt::format("the loss of step {} is {}", step + 1, loss.item()));
+                for (sg::Variable<float>& parameter : parameters) parameter.clear_grad();
+                sg::backward(loss);
+                optimizer.apply(parameters);
+                total += static_cast<double>(loss.item());
+                logs.set("loss", total / static_cast<double>(k));
+                progress.step(k, k * arguments.batch, logs);
+            }
+            nats = nats_per_character(model, held_out, arguments.batch, arguments.time);
+            logs.set("val_nats", nats);
+            progress.end_epoch(logs);
+            save(model, arguments.model);
+        }
+    }
+    fmt::print("\nHeld-out text: {:.4f} nats, {:.4f} bits per character\nModel saved to {}\n\n", nats,
+               nats / std::numbers::ln2, arguments.model);
+    CharacterModel again = load(arguments.model);
+    fmt::print("{}\n", sample_text(again, arguments, arguments.length));
+    return 0;
+}
+
+int sample(const Arguments& arguments) {
+    CharacterModel model = load(arguments.model);
+    fmt::print("{}\n", sample_text(model, arguments, arguments.length));
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Arguments arguments;
+    Settings& settings = arguments.settings;
+    CLI::App app("Learn to write text, character by character");
+    app.require_subcommand(1);
+    auto* training = app.add_subcommand("train", "Train a model on a text file");
+    auto* sampling = app.add_subcommand("sample", "Write text with a trained model");
+    training->add_option("text", arguments.text, "Text file, UTF-8")->required();
+    training->add_option("--cell", settings.cell, "Recurrent cell")
+        ->check(CLI::IsMember(cells))
+        ->capture_default_str();
+    const auto size = [&](const char* name, std::size_t& value, const char* what) {
+        training->add_option(name, value, what)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    };
+    size("--layers", settings.layers, "Recurrent layers");
+    size("--units", settings.units, "Units of each of them");
+    size("--embedding", settings.embedding, "Size of the characters' vectors");
+    size("--batch", arguments.batch, "Sequences in a step");
+    size("--time", arguments.time, "Characters of a sequence");
+    training->add_option("--dropout", settings.dropout, "Of the inputs of the recurrent layers")
+        ->check(CLI::Range(0.0, 0.99))
+        ->capture_default_str();
+    training->add_option("--held-out", arguments.held_out, "Part of the text, its end, not trained on")
+        ->check(CLI::Range(0.001, 0.9))
+        ->capture_default_str();
+    training->add_option("--steps", arguments.steps, "Updates")
+        ->check(CLI::Range(1, 100000000))
+        ->capture_default_str();
+    training->add_option("--evaluate-every", arguments.evaluate_every, "Updates between two evaluations")
+        ->check(CLI::Range(1, 100000000))
+        ->capture_default_str();
+    training->add_option("--learning-rate", arguments.learning_rate, "Of Adam")
+        ->check(CLI::Range(0.0, 10.0))
+        ->capture_default_str();
+    training->add_flag("--stateful", arguments.stateful,
+                       "Read the text in order, in --batch streams whose states are carried on (truncated "
+                       "back-propagation), instead of windows from random places");
+    training->add_flag("--resume", arguments.resume, "Go on from the weights and settings of --model");
+    for (CLI::App* command : {training, sampling}) {
+        command->add_option("--model", arguments.model, "JSON file of the model")->capture_default_str();
+        command->add_option("--seed", arguments.seed, "Of weights, windows and drawn text")
+            ->capture_default_str();
+        command->add_option("--start", arguments.start, "What the written text begins with")
+            ->capture_default_str();
+        command->add_option("--length", arguments.length, "Characters to write")
+            ->check(CLI::Range(0, 10000000))
+            ->capture_default_str();
+        command->add_option("--temperature", arguments.temperature, "0: always the likeliest character")
+            ->check(CLI::Range(0.0, 100.0))
+            ->capture_default_str();
+        command->add_option("--top-k", arguments.top_k, "Draw among so many likeliest characters; 0: all")
+            ->check(CLI::Range(0, 1 << 20))
+            ->capture_default_str();
+    }
+    CLI11_PARSE(app, argc, argv);
+    try {
+        return training->parsed() ? train(arguments) : sample(arguments);
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "char_lm: {}\n", e.what());
+        return 2;
+    }
+}
