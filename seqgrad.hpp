@@ -86,6 +86,7 @@
 #include "seqgrad/optim/schedules.hpp"
 #include "seqgrad/optim/sgd.hpp"
 #include "seqgrad/train/callbacks.hpp"
+#include "seqgrad/train/event_file.hpp"
 #include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/progress.hpp"

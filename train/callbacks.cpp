@@ -14,6 +14,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/weights.hpp"
+#include "seqgrad/train/event_file.hpp"
 
 namespace seqgrad {
 
@@ -214,6 +215,43 @@ class CSVLoggerCallback : public Callback<T> {
 };
 
 template <class T>
+class TensorBoardCallback : public Callback<T> {
+  public:
+    explicit TensorBoardCallback(TensorBoard arguments) : arguments_(std::move(arguments)) {
+        check_count("TensorBoard", "histogram_freq", arguments_.histogram_freq);
+        check_count("TensorBoard", "update_freq", arguments_.update_freq);
+    }
+
+    void on_train_begin(TrainingRun<T>&) override {
+        steps_ = 0;
+        file_.emplace(arguments_.log_dir);
+    }
+
+    void on_train_batch_end(TrainingRun<T>&, std::size_t, const Logs& logs) override {
+        ++steps_;
+        if (arguments_.update_freq != 0 && steps_ % arguments_.update_freq == 0)
+            file_->scalar("batch/loss", logs["loss"], steps_);
+    }
+
+    void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override {
+        for (const auto& [name, value] : logs) file_->scalar("epoch/" + name, value, epoch);
+        if (arguments_.histogram_freq == 0 || epoch % arguments_.histogram_freq != 0) return;
+        for (const NamedParameter<T>& p : run.model.parameters()) {
+            file_->template histogram<T>("weights/" + p.name, elements(p.variable.value()), epoch);
+            if (p.variable.has_grad())
+                file_->template histogram<T>("gradients/" + p.name, elements(p.variable.grad()), epoch);
+        }
+    }
+
+    void on_train_end(TrainingRun<T>&) override { file_.reset(); }
+
+  private:
+    TensorBoard arguments_;
+    std::optional<EventFile> file_;
+    std::int64_t steps_ = 0;
+};
+
+template <class T>
 class TerminateOnNaNCallback : public Callback<T> {
   public:
     bool on_non_finite(TrainingRun<T>&, const std::string&) override { return true; }
@@ -321,6 +359,10 @@ std::shared_ptr<Callback<T>> CSVLogger::make() const {
     return std::make_shared<CSVLoggerCallback<T>>(*this);
 }
 template <class T>
+std::shared_ptr<Callback<T>> TensorBoard::make() const {
+    return std::make_shared<TensorBoardCallback<T>>(*this);
+}
+template <class T>
 std::shared_ptr<Callback<T>> TerminateOnNaN::make() const {
     return std::make_shared<TerminateOnNaNCallback<T>>();
 }
@@ -340,6 +382,8 @@ template std::shared_ptr<Callback<float>> LearningRateScheduler::make<float>() c
 template std::shared_ptr<Callback<double>> LearningRateScheduler::make<double>() const;
 template std::shared_ptr<Callback<float>> CSVLogger::make<float>() const;
 template std::shared_ptr<Callback<double>> CSVLogger::make<double>() const;
+template std::shared_ptr<Callback<float>> TensorBoard::make<float>() const;
+template std::shared_ptr<Callback<double>> TensorBoard::make<double>() const;
 template std::shared_ptr<Callback<float>> TerminateOnNaN::make<float>() const;
 template std::shared_ptr<Callback<double>> TerminateOnNaN::make<double>() const;
 template std::shared_ptr<Callback<float>> LambdaCallback<float>::make<float>() const;

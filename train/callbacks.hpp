@@ -152,6 +152,20 @@ struct CSVLogger {
     std::shared_ptr<Callback<T>> make() const;
 };
 
+/// Writes every epoch's numbers, and from time to time the distributions of weights and gradients, to an
+/// event file that TensorBoard shows (event_file.hpp): "epoch/loss", "weights/lstm.kernel",
+/// "gradients/lstm.kernel".
+struct TensorBoard {
+    std::filesystem::path log_dir = "logs";
+    /// Distributions after every so many epochs; 0: none. The gradients are those of the last step.
+    std::int64_t histogram_freq = 0;
+    /// Also the loss after every so many steps, as "batch/loss"; 0: not.
+    std::int64_t update_freq = 0;
+
+    template <class T>
+    std::shared_ptr<Callback<T>> make() const;
+};
+
 /// Ends training without an exception when a loss or gradient is not finite; the weights are those of the
 /// step before.
 struct TerminateOnNaN {
