@@ -46,9 +46,9 @@ struct AttentionDecoderOutput {
 /// Where a decoder stands between two steps.
 template <class T>
 struct AttentionDecoderState {
-    std::vector<Variable<T>> cell;  ///< the cell's states, each [B, U]
-    Variable<T> output;             ///< the last output [B, U], which input feeding needs
-    std::size_t step = 0;           ///< steps taken so far
+    std::vector<Variable<T>> cell = {};  ///< the cell's states, each [B, U]
+    Variable<T> output = {};             ///< the last output [B, U], which input feeding needs
+    std::size_t step = 0;                ///< steps taken so far
 };
 
 /// What one step of a decoder gives.
