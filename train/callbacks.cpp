@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -257,6 +259,50 @@ class TerminateOnNaNCallback : public Callback<T> {
     bool on_non_finite(TrainingRun<T>&, const std::string&) override { return true; }
 };
 
+/// Counts SIGINTs while it lives; the second one does what it would have done by default.
+class InterruptCounter {
+  public:
+    InterruptCounter() {
+        if (alive_.exchange(true))
+            throw ValueError("StopOnInterrupt: another run of this process handles interrupts already");
+        interrupted_ = 0;
+        struct sigaction action {};
+        action.sa_handler = [](int) {
+            interrupted_ = 1;
+            // From the second one on.
+            std::signal(SIGINT, SIG_DFL);
+        };
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGINT, &action, &before_);
+    }
+    ~InterruptCounter() {
+        sigaction(SIGINT, &before_, nullptr);
+        alive_ = false;
+    }
+    InterruptCounter(const InterruptCounter&) = delete;
+    InterruptCounter& operator=(const InterruptCounter&) = delete;
+
+    bool interrupted() const { return interrupted_ != 0; }
+
+  private:
+    static inline std::atomic<bool> alive_ = false;
+    static inline volatile std::sig_atomic_t interrupted_ = 0;
+    struct sigaction before_ {};
+};
+
+template <class T>
+class StopOnInterruptCallback : public Callback<T> {
+  public:
+    void on_train_begin(TrainingRun<T>&) override { counter_.emplace(); }
+    void on_train_batch_end(TrainingRun<T>& run, std::size_t, const Logs&) override {
+        if (counter_->interrupted()) run.stop = true;
+    }
+    void on_train_end(TrainingRun<T>&) override { counter_.reset(); }
+
+  private:
+    std::optional<InterruptCounter> counter_;
+};
+
 template <class T>
 class FunctionsCallback : public Callback<T> {
   public:
@@ -367,6 +413,10 @@ std::shared_ptr<Callback<T>> TerminateOnNaN::make() const {
     return std::make_shared<TerminateOnNaNCallback<T>>();
 }
 template <class T>
+std::shared_ptr<Callback<T>> StopOnInterrupt::make() const {
+    return std::make_shared<StopOnInterruptCallback<T>>();
+}
+template <class T>
 template <std::same_as<T> U>
 std::shared_ptr<Callback<U>> LambdaCallback<T>::make() const {
     return std::make_shared<FunctionsCallback<T>>(*this);
@@ -386,6 +436,8 @@ template std::shared_ptr<Callback<float>> TensorBoard::make<float>() const;
 template std::shared_ptr<Callback<double>> TensorBoard::make<double>() const;
 template std::shared_ptr<Callback<float>> TerminateOnNaN::make<float>() const;
 template std::shared_ptr<Callback<double>> TerminateOnNaN::make<double>() const;
+template std::shared_ptr<Callback<float>> StopOnInterrupt::make<float>() const;
+template std::shared_ptr<Callback<double>> StopOnInterrupt::make<double>() const;
 template std::shared_ptr<Callback<float>> LambdaCallback<float>::make<float>() const;
 template std::shared_ptr<Callback<double>> LambdaCallback<double>::make<double>() const;
 template class AnyCallback<float>;

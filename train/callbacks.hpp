@@ -173,6 +173,14 @@ struct TerminateOnNaN {
     std::shared_ptr<Callback<T>> make() const;
 };
 
+/// Ends training in good order on Ctrl-C (SIGINT): after the step that is being made, and with everything
+/// that the end of an epoch and of training does. A second Ctrl-C ends the program at once. What handled the
+/// signal before does so again afterwards. At most one run of a process may have it at a time.
+struct StopOnInterrupt {
+    template <class T>
+    std::shared_ptr<Callback<T>> make() const;
+};
+
 /// A callback made of functions; those that are not given do nothing.
 template <class T>
 struct LambdaCallback {

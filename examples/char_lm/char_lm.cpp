@@ -12,7 +12,6 @@
 #include <fstream>
 #include <memory>
 #include <numbers>
-#include <sstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -60,16 +59,6 @@ struct Arguments {
     double temperature = 1.0;
     std::size_t top_k = 0;
 };
-
-std::string read_text(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        throw sg::IoError(fmt::format("cannot read {}: {}", path, std::generic_category().message(errno)));
-    }
-    return std::move(text).str();
-}
 
 /// Embedding, recurrent layers and a Dense layer that gives the logits of the next character.
 class CharacterModel : public sg::Module<float> {
@@ -203,7 +192,7 @@ void save(const CharacterModel& model, const std::string& path) {
 }
 
 CharacterModel load(const std::string& path) {
-    const std::string text = read_text(path);
+    const std::string text = sg::read_text(path);
     const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     try {
         if (json.is_discarded()) throw sg::FormatError("it is not JSON");
@@ -264,7 +253,7 @@ std::string sample_text(CharacterModel& model, const Arguments& arguments, std::
 }
 
 int train(const Arguments& arguments) {
-    const std::string text = read_text(arguments.text);
+    const std::string text = sg::read_text(arguments.text);
     sg::set_random_seed(arguments.seed);
     CharacterModel model = arguments.resume
                                ? load(arguments.model)

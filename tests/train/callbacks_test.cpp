@@ -1,6 +1,7 @@
 #include "seqgrad/train/callbacks.hpp"
 
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -229,6 +230,30 @@ TEST_CASE("Callbacks are called in order, and can stop a run at any step") {
               .epochs()
               .size() == 1);
     CHECK(stopped.weight() == doctest::Approx(0.4).epsilon(1e-12));
+}
+
+TEST_CASE("StopOnInterrupt ends a run after the step, and gives the signal back") {
+    static int handled = 0;
+    handled = 0;
+    const auto before = std::signal(SIGINT, [](int) { ++handled; });
+    Fit fit;
+    const History history =
+        fit(5, {StopOnInterrupt{},
+                LambdaCallback<double>{.on_train_batch_end = [](auto&, std::size_t step, const Logs&) {
+                    if (step == 1) std::raise(SIGINT);
+                }}});
+    // The signal of the first step ends the run after the second one, which looks for it.
+    CHECK(history.epochs().size() == 1);
+    CHECK(fit.weight() == doctest::Approx(weight_after(1)).epsilon(1e-12));
+    CHECK(handled == 0);
+    std::raise(SIGINT);
+    CHECK(handled == 1);
+    // Also where the run ends with an exception.
+    CHECK_THROWS_AS(fit(1, {StopOnInterrupt{}, EarlyStopping{}}), ValueError);
+    std::raise(SIGINT);
+    CHECK(handled == 2);
+    CHECK_THROWS_AS(fit(1, {StopOnInterrupt{}, StopOnInterrupt{}}), ValueError);
+    std::signal(SIGINT, before);
 }
 
 TEST_CASE("fit evaluates a part of the samples, every so many epochs, and goes on from an epoch") {
