@@ -30,6 +30,7 @@
 #include "seqgrad/data/dataset.hpp"
 #include "seqgrad/data/dates.hpp"
 #include "seqgrad/data/padding.hpp"
+#include "seqgrad/data/prefetch.hpp"
 #include "seqgrad/data/scaler.hpp"
 #include "seqgrad/data/series.hpp"
 #include "seqgrad/data/tasks.hpp"
