@@ -76,6 +76,7 @@ class Records {
             } else {
                 read_plain(fields_.back().text);
             }
+            refuse_invalid(fields_.back());
             if (position_ == text_.size() || skip_line_end()) return fields_;
             ++position_;  // the delimiter
         }
@@ -115,6 +116,14 @@ class Records {
 
     void refuse_nul(char c) const {
         if (c == '\0') refuse(line_, field(), "expected text, got a NUL byte (a binary or UTF-16 file?)");
+    }
+
+    void refuse_invalid(const Field& read) const {
+        if (const auto place = detail::find_invalid_utf8(read.text)) {
+            refuse(read.line + place->line - 1, field(),
+                   fmt::format("expected UTF-8, got the byte 0x{:02X}; convert the file to UTF-8",
+                               static_cast<unsigned char>(read.text[place->byte])));
+        }
     }
 
     void read_plain(std::string& out) {

@@ -1,5 +1,6 @@
 #include "seqgrad/data/series.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -55,7 +56,7 @@ std::optional<Gap> mend(Series& values, Missing missing) {
 }
 
 /// The day that "19580329" or "1958-03-29" names.
-std::optional<std::chrono::year_month_day> parse_date(std::string_view text) {
+std::optional<Date> parse_date(std::string_view text) {
     const bool dashes = text.size() == 10 && text[4] == '-' && text[7] == '-';
     if (!dashes && text.size() != 8) return {};
     std::string digits(text);
@@ -107,28 +108,65 @@ Series row_series(const CsvTable& table, std::span<const std::string> columns, M
     return values;
 }
 
+template <Real T>
+Tensor<T> columns_tensor(const CsvTable& table, std::span<const std::string> columns, Missing missing) {
+    if (columns.empty()) {
+        throw ValueError(table.source() + ": columns_tensor expected one column or more, got none");
+    }
+    if (missing != Missing::drop) {
+        std::vector<Series> series;
+        for (const std::string& column : columns) series.push_back(column_series(table, column, missing));
+        return series_tensor<T>(series);
+    }
+    std::vector<const std::vector<double>*> values;
+    for (const std::string& column : columns) values.push_back(&table.numbers(column));
+    std::vector<T> kept;
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+        if (std::any_of(values.begin(), values.end(),
+                        [row](const std::vector<double>* column) { return std::isnan((*column)[row]); })) {
+            continue;
+        }
+        for (const std::vector<double>* column : values) kept.push_back(static_cast<T>((*column)[row]));
+    }
+    return tensor<T>({kept.size() / columns.size(), columns.size()}, kept);
+}
+
+std::vector<Date> column_dates(const CsvTable& table, std::string_view column,
+                               const std::optional<DateFormat>& format, int century_start) {
+    const std::vector<std::string>& texts = table.text(column);
+    std::vector<Date> dates;
+    for (std::size_t row = 0; row < texts.size(); ++row) {
+        const auto date = format ? read_date(texts[row], *format, century_start) : parse_date(texts[row]);
+        if (!date) {
+            const std::string expected =
+                format ? fmt::format("\"{}\"", format->pattern) : std::string("YYYYMMDD or YYYY-MM-DD");
+            throw FormatError(fmt::format("{}: expected a date {}, got \"{}\"", table.place(row, column),
+                                          expected, texts[row]));
+        }
+        dates.push_back(*date);
+    }
+    return dates;
+}
+
 MonthlyMeans monthly_means(const CsvTable& table, std::string_view date_column, std::string_view value_column,
-                           Missing missing) {
-    const std::vector<std::string>& dates = table.text(date_column);
+                           Missing missing, const std::optional<DateFormat>& format) {
+    const std::vector<std::string>& texts = table.text(date_column);
     const std::vector<double>& values = table.numbers(value_column);
+    const std::vector<Date> dates = column_dates(table, date_column, format);
 
     std::vector<Sum> sums;
     std::chrono::year_month first{};
     std::chrono::sys_days previous{};
     for (std::size_t row = 0; row < dates.size(); ++row) {
-        const auto date = parse_date(dates[row]);
-        if (!date) {
-            throw FormatError(fmt::format("{}: expected a date YYYYMMDD or YYYY-MM-DD, got \"{}\"",
-                                          table.place(row, date_column), dates[row]));
-        }
+        const Date date = dates[row];
         if (row == 0) {
-            first = date->year() / date->month();
-        } else if (std::chrono::sys_days(*date) < previous) {
+            first = date.year() / date.month();
+        } else if (std::chrono::sys_days(date) < previous) {
             throw FormatError(fmt::format("{}: expected a date not before {}, got {}",
-                                          table.place(row, date_column), dates[row - 1], dates[row]));
+                                          table.place(row, date_column), texts[row - 1], texts[row]));
         }
-        previous = *date;
-        sums.resize(static_cast<std::size_t>((date->year() / date->month() - first).count()) + 1);
+        previous = date;
+        sums.resize(static_cast<std::size_t>((date.year() / date.month() - first).count()) + 1);
         if (!std::isnan(values[row])) {
             sums.back().total += values[row];
             ++sums.back().count;
@@ -196,6 +234,8 @@ Tensor<T> series_tensor(std::span<const Series> series) {
     return out;
 }
 
+template Tensor<float> columns_tensor(const CsvTable&, std::span<const std::string>, Missing);
+template Tensor<double> columns_tensor(const CsvTable&, std::span<const std::string>, Missing);
 template Tensor<float> series_tensor<float>(const Series&);
 template Tensor<double> series_tensor<double>(const Series&);
 template Tensor<float> series_tensor<float>(std::span<const Series>);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/data/csv.hpp"
+#include "seqgrad/data/dates.hpp"
 
 namespace seqgrad {
 
@@ -34,6 +36,19 @@ Series column_series(const CsvTable& table, std::string_view column, Missing mis
 /// column_series does, and ValueError for no columns.
 Series row_series(const CsvTable& table, std::span<const std::string> columns, Missing missing);
 
+/// The named columns side by side, as a tensor [time, D]: a multivariate series. `drop` leaves out every row
+/// in which a value is missing, `interpolate` fills each column for itself. Throws as row_series does.
+template <Real T>
+Tensor<T> columns_tensor(const CsvTable& table, std::span<const std::string> columns, Missing missing);
+
+/// The named column's text as days, written in `format`, or as YYYYMMDD or YYYY-MM-DD where none is given. A
+/// year of two digits is the one among the hundred years from `century_start`. Throws ValueError as
+/// CsvTable::text does and for a format that read_date refuses, FormatError naming the place in the file of
+/// what is no date in this format.
+std::vector<Date> column_dates(const CsvTable& table, std::string_view column,
+                               const std::optional<DateFormat>& format = {},
+                               int century_start = default_century_start);
+
 /// The mean of each calendar month, and which month it is.
 struct MonthlyMeans {
     std::vector<std::string> months;  ///< "1958-03", one for each value
@@ -42,12 +57,12 @@ struct MonthlyMeans {
 
 /// Means over the calendar months of a dated column, from the month of the first row to that of the last.
 ///
-/// Dates are text, YYYYMMDD or YYYY-MM-DD, and never go back. Missing values have no part in a mean;
+/// Dates are text, read as column_dates does, and never go back. Missing values have no part in a mean;
 /// `missing` decides on months that are left without any value. Throws FormatError naming the place in the
 /// file of a date that is none, FormatError naming the month that `missing` does not allow to be without
 /// values, ValueError as CsvTable does.
 MonthlyMeans monthly_means(const CsvTable& table, std::string_view date_column, std::string_view value_column,
-                           Missing missing);
+                           Missing missing, const std::optional<DateFormat>& format = {});
 
 /// y[t] = x[t + lag] - x[t], which is `lag` steps shorter. Throws ValueError for a lag of 0 or of x's length
 /// and more.

@@ -164,6 +164,10 @@ TEST_CASE("format errors name file, line, field and what was expected") {
         "\xFF\xFE"
         "a\0,\0b\0"s,
         "t.csv:1:1: expected text, got a NUL byte (a binary or UTF-16 file?)");
+    refused("day,x\nM\xE4rz,2\n", "t.csv:2:1: expected UTF-8, got the byte 0xE4; convert the file to UTF-8",
+            {.text_columns = {"day"}});
+    refused("a,b\xFF\n", "t.csv:1:2: expected UTF-8, got the byte 0xFF; convert the file to UTF-8");
+    refused("a,b\n1,\"\n\xC3\"\n", "t.csv:3:2: expected UTF-8, got the byte 0xC3; convert the file to UTF-8");
     refused("a\n" + std::string(100, 'x') + "\n",
             ("t.csv:2:1: expected a number, got \"" + std::string(40, 'x') + "...\" (column \"a\")").c_str());
 }

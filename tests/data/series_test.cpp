@@ -1,5 +1,6 @@
 #include "seqgrad/data/series.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -137,4 +138,38 @@ TEST_CASE_TEMPLATE("series stand side by side in a tensor", T, float, double) {
         series_tensor<T>(std::vector<Series>{{1, 2}, {3}}),
         "series_tensor: expected series of one length, got 2 steps in the first and 1 in number 2",
         ShapeError);
+}
+
+TEST_CASE_TEMPLATE("several columns make a multivariate series", T, float, double) {
+    const CsvTable table = parse_csv("a,b,c\n1,10,5\n,20,5\n3,,5\n4,40,5\n", "t.csv");
+    const std::vector<std::string> columns = {"b", "a"};
+    CHECK(columns_tensor<T>(table, columns, Missing::drop) == tensor<T>({2, 2}, {10, 1, 40, 4}));
+    CHECK(columns_tensor<T>(table, columns, Missing::interpolate) ==
+          tensor<T>({4, 2}, {10, 1, 20, 2, 30, 3, 40, 4}));
+    CHECK_THROWS_WITH_AS(columns_tensor<T>(table, columns, Missing::error),
+                         "t.csv:4:2: missing value in column \"b\": Missing::drop leaves it out, "
+                         "Missing::interpolate fills it in",
+                         FormatError);
+    CHECK_THROWS_AS(columns_tensor<T>(table, std::vector<std::string>{"d"}, Missing::drop), ValueError);
+    CHECK_THROWS_WITH_AS(columns_tensor<T>(table, {}, Missing::drop),
+                         "t.csv: columns_tensor expected one column or more, got none", ValueError);
+    CHECK(columns_tensor<T>(parse_csv("a,b\n1,\n", "t.csv"), columns, Missing::drop).shape() == Shape{0, 2});
+}
+
+TEST_CASE("a column of dates is read in the format it is written in") {
+    using namespace std::chrono;
+    const CsvTable table = dated("19991203,1\n2000-02-29,2\n");
+    CHECK(column_dates(table, "date") == std::vector<Date>{year(1999) / 12 / 3, year(2000) / 2 / 29});
+    const CsvTable german = dated("3. März 98,1\n29. Februar 00,2\n3. Marz 98,3\n");
+    const DateFormat format{.pattern = "%e. %B %y", .language = Language::german};
+    CHECK_THROWS_WITH_AS(column_dates(german, "date", format),
+                         "t.csv:4:1: expected a date \"%e. %B %y\", got \"3. Marz 98\"", FormatError);
+    const CsvTable good = dated("3. März 98,1\n29. Februar 00,2\n");
+    CHECK(column_dates(good, "date", format) == std::vector<Date>{year(1998) / 3 / 3, year(2000) / 2 / 29});
+    CHECK(column_dates(dated("3. März 98,1\n"), "date", format, 1850) ==
+          std::vector<Date>{year(1898) / 3 / 3});
+    CHECK(monthly_means(good, "date", "x", Missing::drop, format).months ==
+          std::vector<std::string>{"1998-03", "2000-02"});
+    CHECK_THROWS_AS(column_dates(good, "x", format), ValueError);
+    CHECK_THROWS_AS(column_dates(good, "date", DateFormat{.pattern = "%Y"}), ValueError);
 }
