@@ -212,6 +212,8 @@ void check_float(const Case& c, const std::string& what, const Tensor<float>& go
 }
 
 void run_case(const Case& c) {
+    static std::size_t met = 0;
+    if (met++ % every() != 0) return;
     ++totals().cases;
     Random random(c.name);
     check_numeric(c);
@@ -293,6 +295,11 @@ std::string describe(const Op& op, const Shapes& shapes, std::size_t wants, std:
 }
 
 }  // namespace
+
+std::size_t& every() {
+    static std::size_t n = 1;
+    return n;
+}
 
 Totals& totals() {
     static Totals all;

@@ -44,6 +44,9 @@ inline constexpr double float_absolute = 1e-5;
 inline constexpr double float_relative = 1e-4;
 }  // namespace tolerance
 
+/// Of all cases only every so many are run, evenly spread: for builds in which all of them take too long.
+std::size_t& every();
+
 /// What was run so far.
 struct Totals {
     std::size_t cases = 0;

@@ -8,11 +8,14 @@
 #include "gradients/harness.hpp"
 #include <doctest/doctest.h>
 
-// doctest's main, with `--min-cases N`: fails when fewer cases than N were run.
+// doctest's main, with `--min-cases N`: fails when fewer cases than N were run; and `--every N`: runs only
+// every Nth.
 int main(int argc, char** argv) {
     std::size_t least = 0;
     for (int i = 1; i + 1 < argc; ++i) {
         if (std::strcmp(argv[i], "--min-cases") == 0) least = std::strtoull(argv[i + 1], nullptr, 10);
+        if (std::strcmp(argv[i], "--every") == 0)
+            gradients::every() = std::max<std::size_t>(1, std::strtoull(argv[i + 1], nullptr, 10));
     }
     doctest::Context context(argc, argv);
     int status = context.run();
