@@ -19,7 +19,9 @@ void check_options(const char* call, const StreamOptions& options) {
 
 template <Real T>
 Dataset<T> empty_batch(std::size_t samples, std::size_t steps) {
-    return {Tensor<T>(Shape{samples, steps}), Tensor<T>(Shape{samples, steps})};
+    Dataset<T> batch{zeros<T>({samples, steps}), {}};
+    batch.y = batch.x;
+    return batch;
 }
 
 }  // namespace
