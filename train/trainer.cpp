@@ -131,7 +131,7 @@ void Trainer<T>::train(const Dataset<T>& data, const Dataset<T>* validation, con
     const std::size_t samples = data.size();
     check_sizes("fit", samples, options.batch_size);
     const std::size_t validation_batch_size = options.validation_batch_size.value_or(options.batch_size);
-    if (validation != nullptr) check_sizes("fit, validation data", validation->size(), validation_batch_size);
+    if (validation != nullptr) check_sizes("fit, validation_data", validation->size(), validation_batch_size);
     for (const auto& [name, value, least] :
          {std::tuple{"epochs", options.epochs, std::int64_t{0}},
           std::tuple{"initial_epoch", options.initial_epoch, std::int64_t{0}},

@@ -77,36 +77,29 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 TEST_CASE("EarlyStopping stops where Keras does") {
-    struct Case {
-        EarlyStopping arguments;
-        Numbers values;
-        std::size_t epochs;
-        std::int64_t best;
+    const auto check = [](const EarlyStopping& arguments, const Numbers& values, std::size_t epochs,
+                          std::int64_t best) {
+        CAPTURE(values);
+        Fit fit;
+        const auto stopping = std::make_shared<EarlyStoppingCallback<double>>(arguments);
+        const History history =
+            fit(static_cast<std::int64_t>(values.size()), {told(arguments.monitor, values), stopping});
+        CHECK(history.epochs().size() == epochs);
+        CHECK(stopping->best_epoch() == best);
+        CHECK(stopping->stopped_epoch() == static_cast<std::int64_t>(epochs));
     };
     // The epochs are those that Keras 3.15.1 makes of the same numbers.
-    const std::vector<Case> cases{
-        {{}, {3, 2, 1, 1, 0}, 4, 3},
-        {{.patience = 2}, {3, 4, 2, 3, 2, 1}, 5, 3},
-        {{.patience = 2}, {3, 4, 4, 1}, 3, 1},
-        {{.min_delta = 0.5, .patience = 1}, {3, 2.6, 2.5, 1}, 2, 1},
-        {{.min_delta = -0.5, .patience = 1}, {3, 2, 1.6, 0}, 3, 2},
-        {{.monitor = "val_accuracy"}, {1, 2, 3, 2, 9}, 4, 3},
-        {{.mode = MonitorMode::max}, {3, 2, 9}, 2, 1},
-        {{.patience = 1, .baseline = 2.5}, {3, 2.8, 2.6, 2.5, 9, 1}, 5, 4},
-        {{.patience = 1, .start_from_epoch = 3}, {1, 1, 1, 5, 6, 7}, 5, 4},
-        {{.patience = 1}, {not_a_number, not_a_number, not_a_number}, 2, 1},
-        {{}, {5, 5}, 2, 1},
-    };
-    for (const Case& c : cases) {
-        CAPTURE(c.values);
-        Fit fit;
-        const auto stopping = std::make_shared<EarlyStoppingCallback<double>>(c.arguments);
-        const History history =
-            fit(static_cast<std::int64_t>(c.values.size()), {told(c.arguments.monitor, c.values), stopping});
-        CHECK(history.epochs().size() == c.epochs);
-        CHECK(stopping->best_epoch() == c.best);
-        CHECK(stopping->stopped_epoch() == static_cast<std::int64_t>(c.epochs));
-    }
+    check({}, {3, 2, 1, 1, 0}, 4, 3);
+    check({.patience = 2}, {3, 4, 2, 3, 2, 1}, 5, 3);
+    check({.patience = 2}, {3, 4, 4, 1}, 3, 1);
+    check({.min_delta = 0.5, .patience = 1}, {3, 2.6, 2.5, 1}, 2, 1);
+    check({.min_delta = -0.5, .patience = 1}, {3, 2, 1.6, 0}, 3, 2);
+    check({.monitor = "val_accuracy"}, {1, 2, 3, 2, 9}, 4, 3);
+    check({.mode = MonitorMode::max}, {3, 2, 9}, 2, 1);
+    check({.patience = 1, .baseline = 2.5}, {3, 2.8, 2.6, 2.5, 9, 1}, 5, 4);
+    check({.patience = 1, .start_from_epoch = 3}, {1, 1, 1, 5, 6, 7}, 5, 4);
+    check({.patience = 1}, {not_a_number, not_a_number, not_a_number}, 2, 1);
+    check({}, {5, 5}, 2, 1);
 }
 
 TEST_CASE("EarlyStopping gives the weights of the best epoch back") {
@@ -130,28 +123,24 @@ TEST_CASE("A callback given as arguments starts afresh in every fit") {
 }
 
 TEST_CASE("ReduceLROnPlateau lowers the rate where Keras does") {
-    struct Case {
-        ReduceLROnPlateau arguments;
-        Numbers values, rates;
-    };
-    const std::vector<Case> cases{
-        {{.patience = 1}, {3, 3, 2, 2, 2}, {0.1, 0.1, 0.01, 0.01, 0.001}},
-        {{.factor = 0.5, .patience = 2}, {3, 3, 3, 3, 3, 3}, {0.1, 0.1, 0.1, 0.05, 0.05, 0.025}},
-        {{.factor = 0.5, .patience = 1, .cooldown = 2}, {3, 3, 3, 3, 3}, {0.1, 0.1, 0.05, 0.05, 0.025}},
-        {{.factor = 0.5, .patience = 1, .min_lr = 0.04}, {3, 3, 3, 3}, {0.1, 0.1, 0.05, 0.04}},
-        {{.factor = 0.5, .patience = 1, .min_delta = 0.5}, {3, 2.6, 2, 1}, {0.1, 0.1, 0.05, 0.05}},
-    };
-    for (const Case& c : cases) {
+    const auto check = [](const ReduceLROnPlateau& arguments, const Numbers& values,
+                          const Numbers& expected) {
+        CAPTURE(values);
         Fit fit;
-        const History history =
-            fit(static_cast<std::int64_t>(c.values.size()), {told("val_loss", c.values), c.arguments});
-        const Numbers rates = history["learning_rate"];
-        REQUIRE(rates.size() == c.rates.size());
+        const Numbers rates = fit(static_cast<std::int64_t>(values.size()),
+                                  {told("val_loss", values), arguments})["learning_rate"];
+        REQUIRE(rates.size() == expected.size());
         for (std::size_t i = 0; i < rates.size(); ++i) {
             CAPTURE(i);
-            CHECK(rates[i] == doctest::Approx(c.rates[i]).epsilon(1e-12));
+            CHECK(rates[i] == doctest::Approx(expected[i]).epsilon(1e-12));
         }
-    }
+    };
+    // The rates are those that Keras 3.15.1 makes of the same numbers.
+    check({.patience = 1}, {3, 3, 2, 2, 2}, {0.1, 0.1, 0.01, 0.01, 0.001});
+    check({.factor = 0.5, .patience = 2}, {3, 3, 3, 3, 3, 3}, {0.1, 0.1, 0.1, 0.05, 0.05, 0.025});
+    check({.factor = 0.5, .patience = 1, .cooldown = 2}, {3, 3, 3, 3, 3}, {0.1, 0.1, 0.05, 0.05, 0.025});
+    check({.factor = 0.5, .patience = 1, .min_lr = 0.04}, {3, 3, 3, 3}, {0.1, 0.1, 0.05, 0.04});
+    check({.factor = 0.5, .patience = 1, .min_delta = 0.5}, {3, 2.6, 2, 1}, {0.1, 0.1, 0.05, 0.05});
 }
 
 TEST_CASE("LearningRateScheduler sets the rate before every epoch") {
