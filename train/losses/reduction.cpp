@@ -1,0 +1,139 @@
+#include "seqgrad/train/losses/reduction.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/op.hpp"
+#include "seqgrad/core/ops/elementary.hpp"
+
+namespace seqgrad {
+
+namespace {
+
+/// Weights of this shape with axes of size 1 appended, so that they broadcast to `target`; nothing where they
+/// do not.
+template <class W>
+std::optional<Tensor<W>> spread(Tensor<W> weights, Shape shape, const Shape& target) {
+    while (shape.size() < target.size()) shape.push_back(1);
+    bool fits = shape.size() == target.size();
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == target[i] || shape[i] == 1;
+    if (!fits) return std::nullopt;
+    weights.reshape(shape);
+    return weights;
+}
+
+/// Gives weights of a batch, or of its time steps, the rank of its losses, with which they then broadcast.
+template <class W>
+Tensor<W> aligned(const char* what, const Tensor<W>& weights, const Shape& losses) {
+    Shape shape(weights.shape().begin(), weights.shape().end());
+    if (shape.size() == losses.size() + 1 && shape.back() == 1) shape.pop_back();
+    std::optional<Tensor<W>> out = spread(weights, std::move(shape), losses);
+    if (!out) {
+        const char* const mend = losses.empty() ? "; return one loss per sample to weight them"
+                                 : weights.dimension() == losses.size() + 1
+                                     ? "; for one loss per step y_true and y_pred need a feature axis"
+                                     : "";
+        throw ShapeError(fmt::format("loss: a {} of shape {} does not fit losses of shape {}{}", what,
+                                     to_string(weights.shape()), to_string(losses), mend));
+    }
+    return std::move(*out);
+}
+
+/// A mask as factors. With `average`, true counts the more, the more is false, so that a mean over all is one
+/// over what is true.
+template <class T>
+Tensor<T> mask_factor(const Mask& mask, bool average) {
+    const auto valid = std::count(mask.data(), mask.data() + mask.size(), true);
+    T counts{1};
+    if (average) counts = valid == 0 ? T{0} : static_cast<T>(mask.size()) / static_cast<T>(valid);
+    Tensor<T> factor(mask.shape());
+    for (std::size_t i = 0; i < mask.size(); ++i) factor.data()[i] = mask.data()[i] ? counts : T{0};
+    return factor;
+}
+
+/// A mask that broadcasts to values [B, ...] of this shape; nothing where it does not.
+std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
+    Shape shape(mask.shape().begin(), mask.shape().end());
+    while (shape.size() > values.size() && shape.back() == 1) shape.pop_back();
+    return spread(mask, std::move(shape), values);
+}
+
+}  // namespace
+
+namespace detail {
+
+template <class Y>
+Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask) {
+    const std::optional<Mask> counts = spread_mask(mask, values.shape());
+    if (!counts) return values;
+    return map(
+        "loss", [](Y v, bool count) { return count ? v : Y{0}; }, values, *counts);
+}
+
+template <class T>
+Variable<T> blank_padding(const Variable<T>& values, const Mask& mask) {
+    std::optional<Mask> counts = spread_mask(mask, values.shape());
+    return counts ? where(std::move(*counts), values, constant(zeros<T>({}))) : values.without_mask();
+}
+
+template Tensor<std::int64_t> blank_padding(const Tensor<std::int64_t>&, const Mask&);
+template Tensor<float> blank_padding(const Tensor<float>&, const Mask&);
+template Tensor<double> blank_padding(const Tensor<double>&, const Mask&);
+template Variable<float> blank_padding(const Variable<float>&, const Mask&);
+template Variable<double> blank_padding(const Variable<double>&, const Mask&);
+
+}  // namespace detail
+
+template <class T>
+Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const LossWeights<T>& weights) {
+    const bool average = reduction == Reduction::sum_over_batch_size || reduction == Reduction::mean;
+    const auto times = [](T a, T b) { return a * b; };
+    std::optional<Tensor<T>> w;
+    Tensor<T> weighted = losses.value();
+    if (weights.sample_weight) w = aligned("sample_weight", *weights.sample_weight, losses.shape());
+    if (weights.mask) {
+        const Mask mask = aligned("mask", *weights.mask, losses.shape());
+        // Padding is left out rather than multiplied by 0, which does not make 0 of NaN.
+        const auto selected = [](T value, bool counts) { return counts ? value : T{0}; };
+        weighted = detail::map("loss", selected, weighted, mask);
+        const Tensor<T> factor = mask_factor<T>(mask, average);
+        w = w ? detail::map("loss", times, detail::map("loss", selected, *w, mask), factor) : factor;
+    }
+    if (w) weighted = detail::map("loss", times, weighted, *w);
+    if (reduction == Reduction::none) {
+        return record("reduce_loss", weighted, {losses}, [w, times](Backward<T>& pass) {
+            if (w) {
+                detail::accumulate_map(pass, 0, times, pass.grad(), *w);
+            } else {
+                pass.accumulate(0, pass.take_grad());
+            }
+        });
+    }
+    T divisor{1};
+    if (average || (reduction == Reduction::mean_with_sample_weight && !w)) {
+        divisor = static_cast<T>(losses.size());
+    } else if (reduction == Reduction::mean_with_sample_weight) {
+        divisor = detail::pairwise_sum(w->data(), w->size());
+    }
+    // Divided, not multiplied by the inverse: that is how Keras rounds.
+    const T total = detail::pairwise_sum(weighted.data(), weighted.size());
+    return record("reduce_loss", full<T>({}, divisor == T{0} ? T{0} : total / divisor), {losses},
+                  [w, divisor, times](Backward<T>& pass) {
+                      if (!pass.wants(0)) return;
+                      const T each = divisor == T{0} ? T{0} : *pass.grad().data() / divisor;
+                      Tensor<T> gradient = full<T>(pass.input_shape(0), each);
+                      if (w) gradient = detail::map("loss", times, gradient, *w);
+                      pass.accumulate(0, std::move(gradient));
+                  });
+}
+
+template Variable<float> reduce_loss(const Variable<float>&, Reduction, const LossWeights<float>&);
+template Variable<double> reduce_loss(const Variable<double>&, Reduction, const LossWeights<double>&);
+
+}  // namespace seqgrad

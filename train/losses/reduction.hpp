@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+
+#include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/variable.hpp"
+
+namespace seqgrad {
+
+/// How the losses of a batch become one number; Keras's names.
+enum class Reduction {
+    sum_over_batch_size,      ///< their sum divided by their number, time steps included
+    mean,                     ///< the same
+    mean_with_sample_weight,  ///< the weighted sum divided by the sum of the weights
+    sum,                      ///< their sum
+    none,                     ///< no reduction: one loss per sample or time step
+};
+
+/// Which samples and time steps count, and how much.
+template <class T>
+struct LossWeights {
+    /// A factor for each loss: [B] for samples, [B, T] for time steps, or anything that broadcasts to the
+    /// losses' shape once axes of size 1 are appended.
+    std::optional<Tensor<T>> sample_weight = {};
+    /// False where a sample or time step is padding; of the same shapes. Averages are over what is true.
+    /// Where it is not given, the predictions' own mask is taken.
+    std::optional<Mask> mask = {};
+};
+
+/// Reduces losses, one per sample or time step, to one number, as Keras does.
+///
+/// Each loss l is multiplied by its weight w; `sum_over_batch_size` gives sum(l w) / number of losses, or
+/// with a mask sum(l w over what is true) / number of what is true, whatever w is. Where the divisor is 0 the
+/// result is 0. What the mask leaves out is 0, also where l or w is NaN there.
+/// Throws ShapeError when weights or mask do not fit.
+template <class T>
+Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction = Reduction::sum_over_batch_size,
+                        const LossWeights<T>& weights = {});
+
+namespace detail {
+
+/// The values with 0 where the mask leaves a sample or time step out. A mask that does not fit them leaves
+/// them as they are; reduce_loss then says what is wrong. The result has no mask.
+template <class Y>
+Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask);
+template <class T>
+Variable<T> blank_padding(const Variable<T>& values, const Mask& mask);
+
+/// compute(y_true, y_pred, weights) with padding blanked and the predictions' mask among the weights.
+template <class Y, class T, class F>
+Variable<T> without_padding(const Tensor<Y>& y_true, const Variable<T>& y_pred, const LossWeights<T>& weights,
+                            const F& compute) {
+    if (!weights.mask && y_pred.mask() == nullptr) return compute(y_true, y_pred, weights);
+    LossWeights<T> all = weights;
+    if (!all.mask) all.mask = *y_pred.mask();
+    return compute(blank_padding(y_true, *all.mask), blank_padding(y_pred, *all.mask), all);
+}
+
+}  // namespace detail
+
+}  // namespace seqgrad
