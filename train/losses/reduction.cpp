@@ -68,6 +68,10 @@ std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
 
 namespace detail {
 
+Mask aligned_mask(const Mask& mask, const Shape& losses) {
+    return aligned("mask", mask, losses);
+}
+
 template <class Y>
 Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask) {
     const std::optional<Mask> counts = spread_mask(mask, values.shape());
@@ -98,7 +102,7 @@ Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const Lo
     Tensor<T> weighted = losses.value();
     if (weights.sample_weight) w = aligned("sample_weight", *weights.sample_weight, losses.shape());
     if (weights.mask) {
-        const Mask mask = aligned("mask", *weights.mask, losses.shape());
+        const Mask mask = detail::aligned_mask(*weights.mask, losses.shape());
         // Padding is left out rather than multiplied by 0, which does not make 0 of NaN.
         const auto selected = [](T value, bool counts) { return counts ? value : T{0}; };
         weighted = detail::map("loss", selected, weighted, mask);

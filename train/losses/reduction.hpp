@@ -46,6 +46,10 @@ Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask);
 template <class T>
 Variable<T> blank_padding(const Variable<T>& values, const Mask& mask);
 
+/// A mask of samples or time steps with the rank of their losses, to whose shape it then broadcasts. Throws
+/// ShapeError when it does not fit.
+Mask aligned_mask(const Mask& mask, const Shape& losses);
+
 /// compute(y_true, y_pred, weights) with padding blanked and the predictions' mask among the weights.
 template <class Y, class T, class F>
 Variable<T> without_padding(const Tensor<Y>& y_true, const Variable<T>& y_pred, const LossWeights<T>& weights,
@@ -54,6 +58,16 @@ Variable<T> without_padding(const Tensor<Y>& y_true, const Variable<T>& y_pred, 
     LossWeights<T> all = weights;
     if (!all.mask) all.mask = *y_pred.mask();
     return compute(blank_padding(y_true, *all.mask), blank_padding(y_pred, *all.mask), all);
+}
+
+/// losses(y_true, y_pred), one per sample or time step, with padding left out and reduced.
+template <class F, class Y, class T>
+Variable<T> reduced(const F& losses, Reduction reduction, const Tensor<Y>& y_true, const Variable<T>& y_pred,
+                    const LossWeights<T>& weights) {
+    return without_padding(y_true, y_pred, weights,
+                           [&](const Tensor<Y>& y, const Variable<T>& p, const LossWeights<T>& w) {
+                               return reduce_loss(losses(y, p), reduction, w);
+                           });
 }
 
 }  // namespace detail
