@@ -10,6 +10,7 @@
 // gradients. A prediction that has no time axis any more has no mask either: every sample counts.
 
 #include "seqgrad/train/losses/crossentropy.hpp"
+#include "seqgrad/train/losses/ctc.hpp"
 #include "seqgrad/train/losses/loss.hpp"
 #include "seqgrad/train/losses/reduction.hpp"
 #include "seqgrad/train/losses/regression.hpp"

@@ -47,6 +47,7 @@ Loss<T> build_loss(const std::string& name, const Json& json) {
     if (name == "Huber") return make(Huber{.delta = 0.7});
     if (name == "LogCosh") return make(LogCosh{});
     if (name == "CosineSimilarity") return make(CosineSimilarity{});
+    if (name == "CTC") return make(CTC{});
     if (name == "BinaryCrossentropy") return make(BinaryCrossentropy{});
     if (name == "CategoricalCrossentropy") return make(CategoricalCrossentropy{});
     if (name == "SparseCategoricalCrossentropy") return make(SparseCategoricalCrossentropy{});
