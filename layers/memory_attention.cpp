@@ -12,18 +12,15 @@
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/shape.hpp"
+#include "seqgrad/layers/internal/attention_names.hpp"
 #include "seqgrad/layers/take_rows.hpp"
 
 namespace seqgrad {
 namespace {
 
-// In the order of the enumerations.
-constexpr std::array<std::string_view, 4> score_names = {"bahdanau", "dot", "general", "concat"};
-constexpr std::array<std::string_view, 3> window_names = {"global", "local_m", "local_p"};
-
 template <class E, std::size_t n>
-E named(const char* what, const std::array<std::string_view, n>& names, std::string_view name) {
-    const auto found = std::ranges::find(names, name);
+E named(const char* what, const std::array<const char*, n>& names, std::string_view name) {
+    const auto found = std::ranges::find_if(names, [&](const char* known) { return name == known; });
     if (found == names.end()) {
         throw ValueError(fmt::format("attention: there is no {} \"{}\"; known are {}", what, name,
                                      fmt::join(names, ", ")));
@@ -34,19 +31,19 @@ E named(const char* what, const std::array<std::string_view, n>& names, std::str
 }  // namespace
 
 std::string_view to_string(AttentionScore score) {
-    return score_names[static_cast<std::size_t>(score)];
+    return detail::attention_scores[static_cast<std::size_t>(score)];
 }
 
 std::string_view to_string(AttentionWindow window) {
-    return window_names[static_cast<std::size_t>(window)];
+    return detail::attention_windows[static_cast<std::size_t>(window)];
 }
 
 AttentionScore attention_score(std::string_view name) {
-    return named<AttentionScore>("score", score_names, name);
+    return named<AttentionScore>("score", detail::attention_scores, name);
 }
 
 AttentionWindow attention_window(std::string_view name) {
-    return named<AttentionWindow>("window", window_names, name);
+    return named<AttentionWindow>("window", detail::attention_windows, name);
 }
 
 template <class T>

@@ -18,6 +18,7 @@
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/initializers.hpp"
 #include "seqgrad/layers/input.hpp"
+#include "seqgrad/layers/internal/attention_names.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/luong_attention.hpp"
@@ -133,9 +134,6 @@ void fields(V& v, ConfigOf<LayerNormalizationConfig> auto& c) {
     v("beta_constraint", c.beta_constraint);
     v("gamma_constraint", c.gamma_constraint);
 }
-
-inline constexpr std::array<const char*, 4> attention_scores{"bahdanau", "dot", "general", "concat"};
-inline constexpr std::array<const char*, 3> attention_windows{"global", "local_m", "local_p"};
 
 template <class V>
 void fields(V& v, ConfigOf<LuongAttentionConfig> auto& c) {
