@@ -3,20 +3,17 @@
 // are one JSON file, from which training goes on too.
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <numbers>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "model_file.hpp"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -176,42 +173,26 @@ void save(const CharacterModel& model, const std::string& path) {
     const Settings& s = model.settings();
     std::string characters;
     for (const std::string& character : model.vocabulary().characters()) characters += character;
-    const nlohmann::ordered_json settings = {{"cell", s.cell},       {"layers", s.layers},
-                                             {"units", s.units},     {"embedding", s.embedding},
-                                             {"dropout", s.dropout}, {"characters", characters}};
-    const std::string unfinished = path + ".part";
-    std::ofstream file(unfinished);
-    file << fmt::format("{{\n\"format\": \"{}\",\n\"version\": 1,\n\"settings\": {},\n\"weights\": {}}}\n",
-                        file_format, settings.dump(), sg::weights_to_json(model));
-    file.close();
-    if (!file) {
-        throw sg::IoError(
-            fmt::format("cannot write {}: {}", unfinished, std::generic_category().message(errno)));
-    }
-    std::filesystem::rename(unfinished, path);
+    examples::save_model(model, file_format,
+                         {{"cell", s.cell},
+                          {"layers", s.layers},
+                          {"units", s.units},
+                          {"embedding", s.embedding},
+                          {"dropout", s.dropout},
+                          {"characters", characters}},
+                         path);
 }
 
 CharacterModel load(const std::string& path) {
-    const std::string text = sg::read_text(path);
-    const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-    try {
-        if (json.is_discarded()) throw sg::FormatError("it is not JSON");
-        if (json.at("format") != file_format || json.at("version") != 1)
-            throw sg::FormatError("it is of another format or version");
-        const auto& settings = json.at("settings");
+    return examples::load_model(path, file_format, [](const nlohmann::ordered_json& settings) {
         const Settings s{.cell = settings.at("cell"),
                          .layers = settings.at("layers"),
                          .units = settings.at("units"),
                          .embedding = settings.at("embedding"),
                          .dropout = settings.at("dropout")};
-        if (std::find(cells.begin(), cells.end(), s.cell) == cells.end())
-            throw sg::FormatError(fmt::format("unknown cell \"{}\"", s.cell));
-        CharacterModel model(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()));
-        sg::weights_from_json(model, json.at("weights").dump(), path);
-        return model;
-    } catch (const std::exception& e) {
-        throw sg::FormatError(fmt::format("{} is no model of this program: {}", path, e.what()));
-    }
+        examples::check_known(cells, s.cell);
+        return CharacterModel(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()));
+    });
 }
 
 /// Draws from the probabilities of a temperature, among the `top_k` likeliest characters (0: all).

@@ -5,23 +5,21 @@
 // what the decoder attended to.
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "gnuplot.hpp"
+#include "model_file.hpp"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -239,37 +237,6 @@ Samples encode(std::span<const sg::DatePair> pairs, const DateTranslator& model)
     return samples;
 }
 
-/// The numbers below n in random order.
-std::vector<std::size_t> shuffled(std::size_t n, sg::Generator& random) {
-    const sg::Tensor<std::int64_t> order = random.permutation(n);
-    return {order.begin(), order.end()};
-}
-
-/// Positions of samples, batch by batch, in random order but with texts of similar lengths in a batch: less
-/// is spent on padding.
-std::vector<std::vector<std::size_t>> make_batches(const Samples& samples, std::size_t batch_size,
-                                                   sg::Generator& random) {
-    constexpr std::size_t batches_sorted_together = 50;
-    const std::vector<std::size_t> order = shuffled(samples.size(), random);
-    std::vector<std::vector<std::size_t>> sorted;
-    for (std::size_t at = 0; at < order.size();) {
-        const std::size_t count = std::min(batch_size * batches_sorted_together, order.size() - at);
-        std::vector<std::size_t> part(order.begin() + static_cast<std::ptrdiff_t>(at),
-                                      order.begin() + static_cast<std::ptrdiff_t>(at + count));
-        std::stable_sort(part.begin(), part.end(), [&](std::size_t a, std::size_t b) {
-            return samples.texts[a].size() < samples.texts[b].size();
-        });
-        for (std::size_t i = 0; i < count; ++i) {
-            if (i % batch_size == 0) sorted.emplace_back();
-            sorted.back().push_back(part[i]);
-        }
-        at += count;
-    }
-    std::vector<std::vector<std::size_t>> batches;
-    for (const std::size_t i : shuffled(sorted.size(), random)) batches.push_back(std::move(sorted[i]));
-    return batches;
-}
-
 /// One update by the mean cross-entropy of the samples' characters, which is returned.
 double train_on_batch(DateTranslator& model, std::vector<sg::Variable<float>>& parameters,
                       sg::Optimizer<float>& optimizer, const Samples& samples,
@@ -319,48 +286,29 @@ void save(const DateTranslator& model, const std::string& path) {
     const Settings& s = model.settings();
     std::string characters;
     for (const std::string& character : model.vocabulary().characters()) characters += character;
-    const nlohmann::ordered_json settings = {{"attention", s.attention}, {"cell", s.cell},
-                                             {"units", s.units},         {"embedding", s.embedding},
-                                             {"window", s.window},       {"input_feeding", s.input_feeding},
-                                             {"characters", characters}};
-    std::ofstream file(path);
-    file << fmt::format("{{\n\"format\": \"{}\",\n\"version\": 1,\n\"settings\": {},\n\"weights\": {}}}\n",
-                        file_format, settings.dump(), sg::weights_to_json(model));
-    file.close();
-    if (!file)
-        throw sg::IoError(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
+    examples::save_model(model, file_format,
+                         {{"attention", s.attention},
+                          {"cell", s.cell},
+                          {"units", s.units},
+                          {"embedding", s.embedding},
+                          {"window", s.window},
+                          {"input_feeding", s.input_feeding},
+                          {"characters", characters}},
+                         path);
 }
 
 DateTranslator load(const std::string& path) {
-    std::ifstream file(path);
-    if (!file)
-        throw sg::IoError(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
-    const auto json = nlohmann::ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
-    try {
-        if (json.is_discarded()) throw sg::FormatError("it is not JSON");
-        if (json.at("format") != file_format || json.at("version") != 1) {
-            throw sg::FormatError("it is of another format or version");
-        }
-        const auto& settings = json.at("settings");
-        Settings s{.attention = settings.at("attention"),
-                   .cell = settings.at("cell"),
-                   .units = settings.at("units"),
-                   .embedding = settings.at("embedding"),
-                   .window = settings.at("window"),
-                   .input_feeding = settings.at("input_feeding")};
-        const auto check = [](const std::vector<std::string>& known, const std::string& name) {
-            if (std::find(known.begin(), known.end(), name) == known.end()) {
-                throw sg::FormatError(fmt::format("unknown \"{}\"", name));
-            }
-        };
-        check(attentions, s.attention);
-        check(cells, s.cell);
-        DateTranslator model(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()));
-        sg::weights_from_json(model, json.at("weights").dump(), path);
-        return model;
-    } catch (const std::exception& e) {
-        throw sg::FormatError(fmt::format("{} is no model of this program: {}", path, e.what()));
-    }
+    return examples::load_model(path, file_format, [](const nlohmann::ordered_json& settings) {
+        const Settings s{.attention = settings.at("attention"),
+                         .cell = settings.at("cell"),
+                         .units = settings.at("units"),
+                         .embedding = settings.at("embedding"),
+                         .window = settings.at("window"),
+                         .input_feeding = settings.at("input_feeding")};
+        examples::check_known(attentions, s.attention);
+        examples::check_known(cells, s.cell);
+        return DateTranslator(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()));
+    });
 }
 
 /// Draws which characters the decoder attended to while it wrote each of its own. Returns whether gnuplot
@@ -462,8 +410,10 @@ int train(const Arguments& arguments) {
             sg::Logs logs;
             double losses = 0.0;
             std::size_t step = 0;
+            const sg::Buckets buckets =
+                sg::bucket_by_length(training.texts, {.batch_size = arguments.batch_size}, random);
             std::size_t seen = 0;
-            for (const auto& batch : make_batches(training, arguments.batch_size, random)) {
+            for (const auto& batch : buckets.batches) {
                 losses += train_on_batch(model, parameters, optimizer, training, batch) *
                           static_cast<double>(batch.size());
                 seen += batch.size();
