@@ -5,45 +5,16 @@
 #include <cstdint>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
+#include "seqgrad/train/losses/internal/weights.hpp"
 
 namespace seqgrad {
 
 namespace {
 
-/// Weights of this shape with axes of size 1 appended, so that they broadcast to `target`; nothing where they
-/// do not.
-template <class W>
-std::optional<Tensor<W>> spread(Tensor<W> weights, Shape shape, const Shape& target) {
-    while (shape.size() < target.size()) shape.push_back(1);
-    bool fits = shape.size() == target.size();
-    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == target[i] || shape[i] == 1;
-    if (!fits) return std::nullopt;
-    weights.reshape(shape);
-    return weights;
-}
-
-/// Gives weights of a batch, or of its time steps, the rank of its losses, with which they then broadcast.
-template <class W>
-Tensor<W> aligned(const char* what, const Tensor<W>& weights, const Shape& losses) {
-    Shape shape(weights.shape().begin(), weights.shape().end());
-    if (shape.size() == losses.size() + 1 && shape.back() == 1) shape.pop_back();
-    std::optional<Tensor<W>> out = spread(weights, std::move(shape), losses);
-    if (!out) {
-        const char* const mend = losses.empty() ? "; return one loss per sample to weight them"
-                                 : weights.dimension() == losses.size() + 1
-                                     ? "; for one loss per step y_true and y_pred need a feature axis"
-                                     : "";
-        throw ShapeError(fmt::format("loss: a {} of shape {} does not fit losses of shape {}{}", what,
-                                     to_string(weights.shape()), to_string(losses), mend));
-    }
-    return std::move(*out);
-}
+constexpr detail::Weighted of_losses{.owner = "loss", .one = "loss", .many = "losses"};
 
 /// A mask as factors. With `average`, true counts the more, the more is false, so that a mean over all is one
 /// over what is true.
@@ -61,7 +32,7 @@ Tensor<T> mask_factor(const Mask& mask, bool average) {
 std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
     Shape shape(mask.shape().begin(), mask.shape().end());
     while (shape.size() > values.size() && shape.back() == 1) shape.pop_back();
-    return spread(mask, std::move(shape), values);
+    return detail::spread(mask, std::move(shape), values);
 }
 
 }  // namespace
@@ -69,7 +40,7 @@ std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
 namespace detail {
 
 Mask aligned_mask(const Mask& mask, const Shape& losses) {
-    return aligned("mask", mask, losses);
+    return aligned(of_losses, "mask", mask, losses);
 }
 
 template <class Y>
@@ -100,7 +71,9 @@ Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const Lo
     const auto times = [](T a, T b) { return a * b; };
     std::optional<Tensor<T>> w;
     Tensor<T> weighted = losses.value();
-    if (weights.sample_weight) w = aligned("sample_weight", *weights.sample_weight, losses.shape());
+    if (weights.sample_weight) {
+        w = detail::aligned(of_losses, "sample_weight", *weights.sample_weight, losses.shape());
+    }
     if (weights.mask) {
         const Mask mask = detail::aligned_mask(*weights.mask, losses.shape());
         // Padding is left out rather than multiplied by 0, which does not make 0 of NaN.
