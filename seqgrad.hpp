@@ -90,5 +90,6 @@
 #include "seqgrad/train/event_file.hpp"
 #include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"
+#include "seqgrad/train/metrics.hpp"
 #include "seqgrad/train/progress.hpp"
 #include "seqgrad/train/trainer.hpp"
