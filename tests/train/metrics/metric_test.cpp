@@ -1,8 +1,10 @@
 #include "seqgrad/train/metrics/metric.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -241,6 +243,19 @@ TEST_CASE("what stands in padding has no influence") {
     }
 }
 
+TEST_CASE("a weight of 0 leaves out as a mask does") {
+    for (const Measured& measured : all_metrics()) {
+        CAPTURE(measured.metric.name());
+        Samples<double> masked = measured.samples, weightless = measured.samples;
+        masked.weights.mask->data()[0] = false;  // the first step of all
+        for (std::size_t step = 0; step < masked.weights.mask->size(); ++step) {
+            if (!masked.weights.mask->data()[step]) weightless.weights.sample_weight->data()[step] = 0;
+        }
+        weightless.weights.mask.reset();
+        CHECK(result_of(measured.metric, weightless) == result_of(measured.metric, masked));
+    }
+}
+
 TEST_CASE("the result of nothing is 0, and its perplexity 1") {
     for (const Measured& measured : all_metrics()) {
         CAPTURE(measured.metric.name());
@@ -280,6 +295,12 @@ TEST_CASE("a single number stands for all samples of its batch") {
     const Variable<double> masked = constant(zeros<double>({1, 2})).with_mask(full<bool>({1, 2}, true));
     metric.update(full<double>({1, 2}, 5), masked);
     CHECK(metric.result() == 2);
+    Metric<double> mean("mean", [](const Tensor<double>& y, const Tensor<double>&) {
+        return std::accumulate(y.begin(), y.end(), 0.0) / static_cast<double>(y.size());
+    });
+    mean.update(full<double>({1, 2}, 5), zeros<double>({1, 2}));
+    mean.update(zeros<double>({0, 2}), zeros<double>({0, 2}));
+    CHECK(mean.result() == 5);
     const Tensor<double> two = zeros<double>({2, 2});
     CHECK_THROWS_WITH_AS(
         metric.update(two, two, {.sample_weight = ones<double>({2})}),
