@@ -201,6 +201,7 @@ Variable<T> CTC::operator()(const Tensor<std::int64_t>& labels, const Variable<T
     LossWeights<T> all = weights;
     const Mask* steps = all.mask ? &*all.mask : logits.mask();
     if (steps == nullptr || steps->dimension() != 2) {
+        if (steps != nullptr && !all.mask) all.mask = *steps;
         return reduce_loss(ctc(labels, logits.without_mask(), nullptr), reduction, all);
     }
     // A sample without steps is padding, and so are its labels.

@@ -162,6 +162,7 @@ TEST_CASE("steps that a mask leaves out count nothing, wherever they are") {
     CHECK(any(tensor<double>({1, 2}, {1, 2}), alone, {.sample_weight = tensor<double>({1}, {2})}).item() ==
           doctest::Approx(2 * expected.item()));
     CHECK(any(tensor<double>({1, 2}, {1, 2}), alone, {.mask = tensor<bool>({1}, {false})}).item() == 0);
+    CHECK(any(tensor<double>({1, 2}, {1, 2}), alone.with_mask(tensor<bool>({1}, {false}))).item() == 0);
 }
 
 TEST_CASE_TEMPLATE("ctc neither overflows nor underflows", T, float, double) {
