@@ -11,7 +11,7 @@ namespace seqgrad {
 enum class Reduction {
     sum_over_batch_size,      ///< their sum divided by their number, time steps included
     mean,                     ///< the same
-    mean_with_sample_weight,  ///< the weighted sum divided by the sum of the weights
+    mean_with_sample_weight,  ///< the weighted sum divided by the sum of the weights as given
     sum,                      ///< their sum
     none,                     ///< no reduction: one loss per sample or time step
 };
