@@ -1,15 +1,12 @@
 #include "seqgrad/core/internal/atomic_file.hpp"
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <system_error>
 #include <utility>
+#include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "seqgrad/core/error.hpp"
 
@@ -17,6 +14,8 @@ namespace seqgrad::detail {
 namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 16;
+constexpr std::string_view infix = ".tmp-";
+constexpr std::string_view unique_part = "XXXXXX";
 
 /// What a file made by open(2) would be allowed; mkostemp makes files that only their owner can read.
 mode_t default_mode() {
@@ -25,57 +24,131 @@ mode_t default_mode() {
     return static_cast<mode_t>(0666) & ~mask;
 }
 
+[[noreturn]] void fail_at(const char* what, const std::filesystem::path& path) {
+    throw IoError(fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(errno)));
+}
+
+/// Makes a system call again while a signal interrupts it.
+template <class Call>
+auto uninterrupted(const Call& call) {
+    auto result = call();
+    while (result < 0 && errno == EINTR) result = call();
+    return result;
+}
+
+/// A file or folder that is open for reading.
+class Opened {
+  public:
+    Opened(FileSystem& system, int descriptor) : system_(system), descriptor_(descriptor) {}
+    ~Opened() {
+        const int reason = errno;
+        if (descriptor_ >= 0) system_.close(descriptor_);
+        errno = reason;
+    }
+    Opened(const Opened&) = delete;
+    Opened& operator=(const Opened&) = delete;
+    int descriptor() const { return descriptor_; }
+
+  private:
+    FileSystem& system_;
+    int descriptor_;
+};
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-    std::string name = path_.string() + ".XXXXXX";
-    descriptor_ = mkostemp(name.data(), O_CLOEXEC);
+AtomicFile::AtomicFile(std::filesystem::path path) : AtomicFile(std::move(path), file_system()) {
+    // From here on the destructor removes the file.
+    if (system_.set_mode(descriptor_, default_mode()) != 0) fail("cannot set the permissions of");
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path, FileSystem& system)
+    : system_(system), path_(std::move(path)) {
+    std::string name = fmt::format("{}{}{}", path_.string(), infix, unique_part);
+    descriptor_ = uninterrupted([&] { return system_.create_temporary(name.data()); });
     if (descriptor_ < 0) fail("cannot create a file beside");
     temporary_ = name;
-    if (fchmod(descriptor_, default_mode()) != 0) fail("cannot set the permissions of");
 }
 
 AtomicFile::~AtomicFile() {
-    if (descriptor_ >= 0) close(descriptor_);
+    if (descriptor_ >= 0) system_.close(descriptor_);
     std::error_code ignored;
     if (!temporary_.empty()) std::filesystem::remove(temporary_, ignored);
 }
 
+bool AtomicFile::is_temporary_of(std::string_view name, std::string_view file) {
+    return file.size() == name.size() + infix.size() + unique_part.size() && file.starts_with(name) &&
+           file.substr(name.size()).starts_with(infix);
+}
+
 void AtomicFile::fail(const char* what) const {
-    throw IoError(fmt::format("{} {}: {}", what, path_.string(), std::generic_category().message(errno)));
+    fail_at(what, path_);
 }
 
 void AtomicFile::write(std::string_view bytes) {
-    buffer_.append(bytes);
-    if (buffer_.size() >= buffer_size) write_buffer();
+    size_ += bytes.size();
+    checksum_.add(bytes);
+    if (buffer_.size() + bytes.size() < buffer_size) {
+        buffer_.append(bytes);
+        return;
+    }
+    write_now(buffer_);
+    buffer_.clear();
+    write_now(bytes);
 }
 
-void AtomicFile::write_buffer() {
-    std::string_view rest = buffer_;
+void AtomicFile::write_now(std::string_view rest) {
     while (!rest.empty()) {
-        const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            fail("cannot write");
-        }
+        const ssize_t written =
+            uninterrupted([&] { return system_.write(descriptor_, rest.data(), rest.size()); });
+        if (written == 0) errno = EIO;  // it would be tried for ever
+        if (written <= 0) fail("cannot write");
         rest.remove_prefix(static_cast<std::size_t>(written));
     }
-    buffer_.clear();
+}
+
+void AtomicFile::verify() const {
+    const Opened file(system_, uninterrupted([&] { return system_.open_to_read(temporary_.c_str()); }));
+    if (file.descriptor() < 0) fail("cannot read back");
+    std::vector<char> bytes(buffer_size);
+    std::uint64_t size = 0;
+    Crc64 checksum;
+    for (;;) {
+        const ssize_t got =
+            uninterrupted([&] { return system_.read(file.descriptor(), bytes.data(), bytes.size()); });
+        if (got < 0) fail("cannot read back");
+        if (got == 0) break;
+        checksum.add({bytes.data(), static_cast<std::size_t>(got)});
+        size += static_cast<std::uint64_t>(got);
+    }
+    if (size != size_) {
+        throw IoError(
+            fmt::format("cannot write {}: of {} bytes {} are read back", path_.string(), size_, size));
+    }
+    if (checksum.value() != checksum_.value()) {
+        throw IoError(
+            fmt::format("cannot write {}: what is read back is not what was written", path_.string()));
+    }
 }
 
 void AtomicFile::commit() {
-    write_buffer();
-    if (fsync(descriptor_) != 0) fail("cannot flush to disk");
-    if (close(std::exchange(descriptor_, -1)) != 0) fail("cannot close");
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot replace");
+    write_now(buffer_);
+    if (uninterrupted([&] { return system_.flush(descriptor_); }) != 0) fail("cannot flush to disk");
+    if (system_.close(std::exchange(descriptor_, -1)) != 0) fail("cannot close");
+    verify();
+    if (system_.rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot replace");
     temporary_.clear();
     // The new name is on the disk once its folder is.
-    const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
-    const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) fail("cannot open the folder of");
-    const bool flushed = fsync(directory) == 0;
-    close(directory);
-    if (!flushed) fail("cannot flush the folder of");
+    flush_folder(path_.parent_path(), path_);
+}
+
+void flush_folder(const std::filesystem::path& folder, const std::filesystem::path& path) {
+    FileSystem& system = file_system();
+    const char* const name = folder.empty() ? "." : folder.c_str();
+    const Opened opened(system, uninterrupted([&] { return system.open_folder(name); }));
+    if (opened.descriptor() < 0) fail_at("cannot open the folder of", path);
+    if (uninterrupted([&] { return system.flush(opened.descriptor()); }) != 0) {
+        fail_at("cannot flush the folder of", path);
+    }
 }
 
 }  // namespace seqgrad::detail

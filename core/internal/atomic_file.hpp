@@ -1,14 +1,18 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
+#include "seqgrad/core/internal/crc64.hpp"
+#include "seqgrad/core/internal/file_system.hpp"
+
 namespace seqgrad::detail {
 
 /// Writes a file that is either complete or not there: to a temporary file in the same folder, which `commit`
-/// flushes to the disk and renames. Without `commit` the temporary file is removed and what stood at the path
-/// stays. Members throw IoError naming the path and the system's reason.
+/// flushes to the disk, reads back and renames. Without `commit` the temporary file is removed and what stood
+/// at the path stays. Members throw IoError naming the path and the system's reason.
 class AtomicFile {
   public:
     explicit AtomicFile(std::filesystem::path path);
@@ -17,16 +21,30 @@ class AtomicFile {
     AtomicFile& operator=(const AtomicFile&) = delete;
 
     void write(std::string_view bytes);
+    /// Where it throws the old file is there as it was; but where it is the folder that cannot be flushed,
+    /// the new file is there, complete, and may not outlive a loss of power.
     void commit();
 
+    /// Whether a file's name is one of the temporary files for `name`, which a process that was killed
+    /// leaves.
+    static bool is_temporary_of(std::string_view name, std::string_view file);
+
   private:
-    void write_buffer();
+    AtomicFile(std::filesystem::path path, FileSystem& system);
+    void write_now(std::string_view rest);
+    void verify() const;
     [[noreturn]] void fail(const char* what) const;
 
+    FileSystem& system_;
     std::filesystem::path path_;
     std::filesystem::path temporary_;
     std::string buffer_;
+    std::uint64_t size_ = 0;
+    Crc64 checksum_;
     int descriptor_ = -1;
 };
+
+/// Has the names in a folder put on the disk. Throws IoError naming `path`, for which it is done.
+void flush_folder(const std::filesystem::path& folder, const std::filesystem::path& path);
 
 }  // namespace seqgrad::detail

@@ -4,42 +4,25 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <random>
-#include <sstream>
 #include <string>
 
+#include "support/failing_files.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/toy_modules.hpp"
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/sequential.hpp"
 
 using namespace seqgrad;
 using test::Affine;
+using test::read_text;
+using test::TemporaryFolder;
+using test::write_text;
 
 namespace {
-
-/// A folder that is removed with everything in it.
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "seqgrad_test_XXXXXX").string();
-        path_ = mkdtemp(name.data());
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    std::filesystem::path operator/(const char* name) const { return path_ / name; }
-    std::size_t files() const {
-        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-    }
-
-  private:
-    std::filesystem::path path_;
-};
 
 template <class T>
 Sequential<T> model_of(std::ptrdiff_t width) {
@@ -51,15 +34,6 @@ Sequential<T> model_of(std::ptrdiff_t width) {
 template <class T>
 bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
     return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-    std::ofstream(path) << text;
-}
-std::string read_text(const std::filesystem::path& path) {
-    std::stringstream text;
-    text << std::ifstream(path).rdbuf();
-    return text.str();
 }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -244,4 +218,23 @@ TEST_CASE("what cannot be read or written is an IoError with the path and the re
     const Sequential<double> unbuilt{Affine<double>()};
     CHECK_THROWS_AS(save_weights(unbuilt, folder / "w.json"), ValueError);
     CHECK(folder.files() == 0);
+}
+
+TEST_CASE("whichever system call fails while weights are saved, the old file or the new one can be loaded") {
+    const TemporaryFolder folder;
+    const auto path = folder / "w.json";
+    auto before = model_of<float>(3), after = model_of<float>(3);
+    after.parameters()[0].variable.assign(full<float>({3}, 0.1F));
+    save_weights(before, path);
+    const std::string old_text = read_text(path);
+    test::check_every_failure(
+        folder, path, [&] { save_weights(after, path); },
+        [&](bool replaced) {
+            CHECK((read_text(path) == old_text) == !replaced);
+            auto loaded = model_of<float>(3);
+            load_weights(loaded, path);
+            const auto& expected = replaced ? after : before;
+            CHECK(weights_to_json(loaded) == weights_to_json(expected));
+            save_weights(before, path);
+        });
 }
