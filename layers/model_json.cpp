@@ -78,20 +78,8 @@ concept AnyRule = std::same_as<V, Initializer> || std::same_as<V, Regularizer> |
 
 // Reading
 
-/// A value in the text, and its path there.
-struct Place {
-    const Json& json;
-    std::string path;
-
-    [[noreturn]] void fail(const std::string& what) const {
-        throw FormatError(fmt::format("{}: {}", path.empty() ? "/" : path, what));
-    }
-    [[noreturn]] void expected(std::string_view what) const {
-        std::string got = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-        constexpr std::size_t shown = 60;
-        if (got.size() > shown) got = got.substr(0, shown) + "...";
-        fail(fmt::format("expected {}, got {}", what, got));
-    }
+/// A value in the text.
+struct Place : detail::JsonPlace {
     /// What f gives, with the path before the message of any error of the library's that it throws.
     template <class F>
     auto wrap(F f) const {

@@ -1,13 +1,10 @@
 #include "seqgrad/layers/weights.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <fstream>
-#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +20,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/atomic_file.hpp"
 #include "seqgrad/core/internal/finite.hpp"
+#include "seqgrad/core/internal/json_numbers.hpp"
 
 namespace seqgrad {
 namespace {
@@ -30,8 +28,10 @@ namespace {
 constexpr const char* format_name = "seqgrad-weights";
 constexpr std::uint64_t format_version = 1;
 
-template <class T>
-constexpr const char* dtype_name = std::is_same_v<T, float> ? "float32" : "float64";
+using detail::append_number;
+using detail::dtype_name;
+using detail::holds;
+using detail::parse_number;
 
 template <class T>
 std::vector<NamedParameter<T>> built_parameters(const char* function, const Module<T>& module) {
@@ -41,16 +41,6 @@ std::vector<NamedParameter<T>> built_parameters(const char* function, const Modu
                         module.description()));
     }
     return module.parameters();
-}
-
-/// The shortest decimal that is read back as exactly this number.
-template <class T>
-void append_number(std::string& out, T value) {
-    std::array<char, 32> digits;
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    out.append(digits.data(), end);
-    if (value == 0 && std::signbit(value))
-        out += ".0";  // "-0" would be an integer, which has no negative zero
 }
 
 /// A tensor as it stands in the file.
@@ -110,8 +100,9 @@ class WeightsReader {
     bool number_float(number_float_t nearest, const string_t& text) {
         if (place_ != Place::data) return unexpected(text);
         // Parsed as the file's element type: going through double would round twice.
-        if (tensor().dtype == dtype_name<float>) return store(static_cast<T>(parse<float>(text, nearest)));
-        return store(static_cast<T>(parse<double>(text, nearest)));
+        if (tensor().dtype == dtype_name<float>)
+            return store(static_cast<T>(parse_number<float>(text, nearest)));
+        return store(static_cast<T>(parse_number<double>(text, nearest)));
     }
 
     bool string(string_t& text) {
@@ -246,26 +237,6 @@ class WeightsReader {
         if (!std::isfinite(value) && !t.first_non_finite) t.first_non_finite = t.data.size();
         t.data.push_back(value);
         return true;
-    }
-
-    /// `nearest` is the finite double nearest to the text.
-    template <class Number>
-    static Number parse(const std::string& text, double nearest) {
-        Number value{};
-        const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (result.ec != std::errc::result_out_of_range) return value;
-        const bool too_large = std::abs(nearest) > 1;
-        return std::copysign(too_large ? std::numeric_limits<Number>::infinity() : Number{0},
-                             static_cast<Number>(std::copysign(1.0, nearest)));
-    }
-
-    /// Whether the shape's sizes multiply to `count`, however large they are.
-    static bool holds(const Shape& shape, std::size_t count) {
-        try {
-            return element_count(shape) == count;
-        } catch (const ShapeError&) {
-            return false;
-        }
     }
 
     [[noreturn]] void fail(const std::string& what) const {

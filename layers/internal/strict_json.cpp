@@ -1,11 +1,17 @@
 #include "seqgrad/layers/internal/strict_json.hpp"
 
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/json_numbers.hpp"
 
 namespace seqgrad::detail {
 namespace {
@@ -19,20 +25,49 @@ class Builder {
     using string_t = Json::string_t;
     using binary_t = Json::binary_t;
 
+    explicit Builder(bool tensors) : tensors_(tensors) {}
+
     Json take() { return std::move(root_); }
 
     bool null() { return add(nullptr); }
     bool boolean(bool value) { return add(value); }
-    bool number_integer(number_integer_t value) { return add(value); }
-    bool number_unsigned(number_unsigned_t value) { return add(value); }
-    bool number_float(number_float_t value, const string_t&) { return add(value); }
-    bool string(string_t& value) { return add(std::move(value)); }
+    bool number_integer(number_integer_t value) {
+        return element_size_ != 0 ? add_element(static_cast<double>(value), static_cast<float>(value))
+                                  : add(value);
+    }
+    bool number_unsigned(number_unsigned_t value) {
+        return element_size_ != 0 ? add_element(static_cast<double>(value), static_cast<float>(value))
+                                  : add(value);
+    }
+    bool number_float(number_float_t value, const string_t& text) {
+        if (element_size_ == 0) return add(value);
+        const auto narrow = element_size_ == sizeof(float) ? parse_number<float>(text, value) : 0.0F;
+        if (!std::isfinite(narrow)) fail(fmt::format("the number {} is too large for float32", text));
+        return add_element(value, narrow);
+    }
+    bool string(string_t& value) {
+        if (element_size_ == 0) return add(std::move(value));
+        const std::optional<double> number = parse_non_finite(value);
+        if (!number) fail(fmt::format("expected a number, got \"{}\"", value));
+        return add_element(*number, static_cast<float>(*number));
+    }
     bool binary(binary_t&) { fail("unexpected binary data"); }
 
     bool start_object(std::size_t) { return open(Json::object()); }
-    bool start_array(std::size_t) { return open(Json::array()); }
+    bool start_array(std::size_t) {
+        const std::size_t element_size = size_of_elements();
+        open(Json::array());
+        element_size_ = element_size;
+        return true;
+    }
     bool end_object() { return close(); }
-    bool end_array() { return close(); }
+    bool end_array() {
+        if (element_size_ != 0) {
+            *open_.back().container = Json::binary(std::exchange(bytes_, {}));
+            element_size_ = 0;
+        }
+        return close();
+    }
 
     bool key(string_t& name) {
         Level& level = open_.back();
@@ -68,12 +103,37 @@ class Builder {
         return &((*level.container)[level.key] = std::move(value));
     }
 
+    /// Of the array that begins here, where its elements are kept as bytes; otherwise 0.
+    std::size_t size_of_elements() const {
+        if (!tensors_ || open_.empty() || open_.back().key != "data") return 0;
+        const Json& object = *open_.back().container;
+        const auto dtype = object.find("dtype");
+        if (!object.is_object() || dtype == object.end()) return 0;
+        return *dtype == dtype_name<float>    ? sizeof(float)
+               : *dtype == dtype_name<double> ? sizeof(double)
+                                              : 0;
+    }
+
+    bool add_element(double wide, float narrow) {
+        std::array<std::uint8_t, sizeof(double)> element{};
+        if (element_size_ == sizeof(float)) {
+            std::memcpy(element.data(), &narrow, sizeof narrow);
+        } else {
+            std::memcpy(element.data(), &wide, sizeof wide);
+        }
+        bytes_.insert(bytes_.end(), element.begin(),
+                      element.begin() + static_cast<std::ptrdiff_t>(element_size_));
+        return true;
+    }
+
     bool add(Json value) {
+        if (element_size_ != 0) fail("expected a number");
         place(std::move(value));
         return true;
     }
 
     bool open(Json container) {
+        if (element_size_ != 0) fail("expected a number");
         if (open_.size() == max_json_depth) fail(fmt::format("nested deeper than {} levels", max_json_depth));
         open_.push_back({place(std::move(container)), {}});
         return true;
@@ -89,21 +149,61 @@ class Builder {
         for (const Level& level : open_) {
             if (level.container->is_object() && level.key.empty()) break;
             path += '/';
-            path += level.container->is_array() ? std::to_string(level.container->size()) : level.key;
+            const bool last = &level == &open_.back();
+            const std::size_t here =
+                last && element_size_ != 0 ? bytes_.size() / element_size_ : level.container->size();
+            path += level.container->is_array() ? std::to_string(here) : level.key;
         }
         throw FormatError(fmt::format("{}: {}", path.empty() ? "/" : path, what));
     }
 
     Json root_;
     std::vector<Level> open_;
+    bool tensors_;
+    std::size_t element_size_ = 0;  // while a tensor's elements are read
+    std::vector<std::uint8_t> bytes_;
 };
+
+Json parse(std::string_view text, bool tensors) {
+    Builder builder(tensors);
+    Json::sax_parse(text.begin(), text.end(), &builder);
+    return builder.take();
+}
 
 }  // namespace
 
 Json parse_strictly(std::string_view text) {
-    Builder builder;
-    Json::sax_parse(text.begin(), text.end(), &builder);
-    return builder.take();
+    return parse(text, false);
+}
+Json parse_tensors_strictly(std::string_view text) {
+    return parse(text, true);
+}
+
+std::string_view non_finite_text(double value) {
+    const bool negative = std::signbit(value);
+    return std::isnan(value) ? (negative ? "-nan" : "nan") : (negative ? "-inf" : "inf");
+}
+
+std::optional<double> parse_non_finite(std::string_view text) {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    if (text == "nan") return nan;
+    if (text == "-nan") return std::copysign(nan, -1.0);
+    if (text == "inf") return inf;
+    if (text == "-inf") return -inf;
+    return std::nullopt;
+}
+
+void JsonPlace::fail(const std::string& what) const {
+    throw FormatError(fmt::format("{}: {}", path.empty() ? "/" : path, what));
+}
+
+void JsonPlace::expected(std::string_view what) const {
+    std::string got = json.is_binary() ? "the numbers of a tensor"
+                                       : json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    constexpr std::size_t shown = 60;
+    if (got.size() > shown) got = got.substr(0, shown) + "...";
+    fail(fmt::format("expected {}, got {}", what, got));
 }
 
 }  // namespace seqgrad::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,25 @@ inline constexpr std::size_t max_json_depth = 100;
 /// Parses a text that must be one JSON value without repeated keys, numbers too large for double and deeper
 /// nesting. Throws FormatError with the path of the place: "/config/units: ...".
 Json parse_strictly(std::string_view text);
+
+/// The same for a text that holds tensors: an array "data" that stands in an object after a "dtype" of
+/// "float32" or "float64" becomes a binary value, the elements' bytes. Its numbers may be "nan", "-nan",
+/// "inf" and "-inf" as well; "-nan" is a NaN whose sign bit is set.
+Json parse_tensors_strictly(std::string_view text);
+
+/// How files write a number that JSON has not: "nan", "-nan", "inf" or "-inf".
+std::string_view non_finite_text(double value);
+/// The number that is written so; none for any other text.
+std::optional<double> parse_non_finite(std::string_view text);
+
+/// A value in a text, and its path there.
+struct JsonPlace {
+    const Json& json;
+    std::string path;
+
+    [[noreturn]] void fail(const std::string& what) const;
+    /// Fails for a value that is not `what`.
+    [[noreturn]] void expected(std::string_view what) const;
+};
 
 }  // namespace seqgrad::detail
