@@ -18,7 +18,7 @@
 
 using namespace seqgrad;
 using test::Affine;
-using test::read_text;
+using test::content_of;
 using test::TemporaryFolder;
 using test::write_text;
 
@@ -122,7 +122,7 @@ TEST_CASE("weights as a text are those of a file") {
     model.parameters()[0].variable.assign(tensor<float>({2}, {0.1F, -0.0F}));
     save_weights(model, folder / "w.json");
     const std::string json = weights_to_json(model);
-    CHECK(json == read_text(folder / "w.json"));
+    CHECK(json == content_of(folder / "w.json"));
     auto other = model_of<float>(2);
     weights_from_json(other, json);
     CHECK(same_bits(other.parameters()[0].variable.value(), model.parameters()[0].variable.value()));
@@ -147,7 +147,7 @@ TEST_CASE("numbers that are not finite are not saved, and the old file stays") {
     const TemporaryFolder folder;
     auto model = model_of<double>(2);
     save_weights(model, folder / "w.json");
-    const std::string before = read_text(folder / "w.json");
+    const std::string before = content_of(folder / "w.json");
     model.parameters()[1].variable.mutable_data()[1] = std::numeric_limits<double>::infinity();
     model.parameters()[2].variable.mutable_data()[0] = std::numeric_limits<double>::quiet_NaN();
     CHECK_THROWS_WITH_AS(save_weights(model, folder / "w.json"),
@@ -155,7 +155,7 @@ TEST_CASE("numbers that are not finite are not saved, and the old file stays") {
                          "  \"affine.shift\" of shape [2]: element 1 is inf\n"
                          "  \"head.scale\" of shape [2]: element 0 is nan",
                          ValueError);
-    CHECK(read_text(folder / "w.json") == before);
+    CHECK(content_of(folder / "w.json") == before);
     CHECK(folder.files() == 1);
 }
 
@@ -163,7 +163,7 @@ TEST_CASE("a damaged file is refused with the place, whatever is damaged") {
     const TemporaryFolder folder;
     auto model = model_of<double>(2);
     save_weights(model, folder / "good.json");
-    const std::string good = read_text(folder / "good.json");
+    const std::string good = content_of(folder / "good.json");
     const std::string bad[] = {
         "",
         "[]",
@@ -226,11 +226,11 @@ TEST_CASE("whichever system call fails while weights are saved, the old file or 
     auto before = model_of<float>(3), after = model_of<float>(3);
     after.parameters()[0].variable.assign(full<float>({3}, 0.1F));
     save_weights(before, path);
-    const std::string old_text = read_text(path);
+    const std::string old_text = content_of(path);
     test::check_every_failure(
         folder, path, [&] { save_weights(after, path); },
         [&](bool replaced) {
-            CHECK((read_text(path) == old_text) == !replaced);
+            CHECK((content_of(path) == old_text) == !replaced);
             auto loaded = model_of<float>(3);
             load_weights(loaded, path);
             const auto& expected = replaced ? after : before;

@@ -60,11 +60,15 @@ class FailingFiles : public detail::FileSystem {
         return fails("rename") ? -1 : FileSystem::rename(from, to);
     }
 
+  protected:
+    /// What happens in place of the call that fails.
+    virtual void fail() { errno = reason_; }
+
   private:
     bool fails(const char* call) {
         if (calls_++ != failing_) return false;
         failed_call_ = call;
-        errno = reason_;
+        fail();
         return true;
     }
 

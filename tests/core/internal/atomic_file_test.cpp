@@ -11,8 +11,8 @@
 #include "seqgrad/core/internal/crc64.hpp"
 
 using namespace seqgrad;
+using test::content_of;
 using test::FailingFiles;
-using test::read_text;
 using test::TemporaryFolder;
 
 namespace {
@@ -97,13 +97,13 @@ TEST_CASE("a file is replaced when it is committed, not before") {
     {
         detail::AtomicFile file(path);
         file.write(long_text('n'));
-        CHECK(read_text(path) == "old");
+        CHECK(content_of(path) == "old");
         CHECK(folder.files() == 2);
     }
-    CHECK(read_text(path) == "old");
+    CHECK(content_of(path) == "old");
     CHECK(folder.files() == 1);
     save(path, long_text('n'));
-    const bool replaced = read_text(path) == long_text('n');
+    const bool replaced = content_of(path) == long_text('n');
     CHECK(replaced);
     CHECK(folder.files() == 1);
 }
@@ -117,7 +117,7 @@ TEST_CASE(
     test::check_every_failure(
         folder, path, [&] { save(path, after); },
         [&](bool replaced) {
-            const bool as_expected = read_text(path) == (replaced ? after : before);
+            const bool as_expected = content_of(path) == (replaced ? after : before);
             CHECK(as_expected);
             save(path, before);
         });
@@ -131,7 +131,7 @@ TEST_CASE("calls that do a part of the work, or that a signal interrupts, are ma
          {static_cast<detail::FileSystem*>(&slow), static_cast<detail::FileSystem*>(&interrupted)}) {
         const detail::ReplaceFileSystem replaced(*files);
         save(folder / "file", long_text('n'));
-        const bool written = read_text(folder / "file") == long_text('n');
+        const bool written = content_of(folder / "file") == long_text('n');
         CHECK(written);
         CHECK(folder.files() == 1);
         std::filesystem::remove(folder / "file");
@@ -147,7 +147,7 @@ TEST_CASE("what is read back otherwise than it was written does not replace the 
         const detail::ReplaceFileSystem replaced(files);
         CHECK_THROWS_WITH_AS(save(path, "12345"), ("cannot write " + path.string() + ": " + message).c_str(),
                              IoError);
-        CHECK(read_text(path) == "old");
+        CHECK(content_of(path) == "old");
         CHECK(folder.files() == 1);
     };
     check(LyingFiles::Lie::changes_a_bit, "what is read back is not what was written");
