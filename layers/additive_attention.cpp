@@ -16,6 +16,7 @@ AdditiveAttention<T>::AdditiveAttention(AdditiveAttentionConfig config)
 
 template <class T>
 void AdditiveAttention<T>::members(Members<T>& members) {
+    KeyValueAttention<T>::members(members);
     if (config_.use_scale) members.parameter("scale", scale_);
 }
 

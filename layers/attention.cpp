@@ -17,6 +17,7 @@ Attention<T>::Attention(AttentionConfig config)
 
 template <class T>
 void Attention<T>::members(Members<T>& members) {
+    KeyValueAttention<T>::members(members);
     if (config_.use_scale) members.parameter("scale", scale_);
     if (config_.score_mode == AttentionScoreMode::concat)
         members.parameter("concat_score_weight", concat_score_weight_);

@@ -42,6 +42,7 @@ class Dropout : public Module<T> {
     PartialShape compute_output_shape(const PartialShape& input_shape) const override { return input_shape; }
 
   protected:
+    void members(Members<T>& members) override { members.generator("generator", generator_); }
     Variable<T> call(const Variable<T>& x) override;
 
   private:

@@ -49,6 +49,7 @@ std::shared_ptr<RecurrentCell<T>> GRUCell<T>::clone() const {
 template <class T>
 void GRUCell<T>::members(Members<T>& members) {
     detail::name_weights(members, weights_, config_);
+    members.generator("generator", dropout_.generator());
 }
 
 template <class T>

@@ -149,6 +149,11 @@ void KeyValueAttention<T>::check_comparable(std::size_t D, std::size_t K) const 
 }
 
 template <class T>
+void KeyValueAttention<T>::members(Members<T>& members) {
+    members.generator("generator", generator_);
+}
+
+template <class T>
 void KeyValueAttention<T>::build_parameters(const PartialShape&) {
     throw ValueError(fmt::format("{}: takes {{query, value}} or {{query, value, key}}, got one input",
                                  this->description()));

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
@@ -33,7 +34,8 @@ void Members<T>::check_name(std::string_view name) const {
                                      owner_.description(), name));
     }
     const auto same = [&](const auto& member) { return member.name == name; };
-    if (std::ranges::any_of(parameters_, same) || std::ranges::any_of(children_, same)) {
+    if (std::ranges::any_of(parameters_, same) || std::ranges::any_of(children_, same) ||
+        std::ranges::any_of(generators_, same) || std::ranges::any_of(states_, same)) {
         throw ValueError(fmt::format("{}: two members are named \"{}\"", owner_.description(), name));
     }
 }
@@ -43,6 +45,18 @@ void Members<T>::parameter(std::string_view name, Variable<T>& variable, const R
                            const Constraint& constraint) {
     check_name(name);
     parameters_.push_back({std::string(name), &variable, regularizer, constraint});
+}
+
+template <class T>
+void Members<T>::generator(std::string_view name, Generator& generator) {
+    check_name(name);
+    generators_.push_back({std::string(name), &generator});
+}
+
+template <class T>
+void Members<T>::states(std::string_view name, std::vector<Tensor<T>>& states) {
+    check_name(name);
+    states_.push_back({std::string(name), &states});
 }
 
 template <class T>
@@ -246,6 +260,59 @@ const Module<T>* Module<T>::find_stateful() const {
     }};
     walk("", const_cast<Module&>(*this));
     return found;
+}
+
+/// What all modules inside remember, by path.
+template <class T>
+struct Module<T>::Memory {
+    std::map<std::string, Generator*> generators = {};
+    std::map<std::string, std::vector<Tensor<T>>*> states = {};
+};
+
+template <class T>
+typename Module<T>::Memory Module<T>::memory() const {
+    Memory memory;
+    Walk walk{[&](const std::string& path, Module&, const Members<T>& members) {
+        const auto add = [&](auto& all, const auto& member) {
+            const std::string name = path.empty() ? member.name : path + "." + member.name;
+            if (!all.emplace(name, member.value).second)
+                throw ValueError(fmt::format("{}: two members are named \"{}\"", description(), name));
+        };
+        for (const auto& member : members.generators_) add(memory.generators, member);
+        for (const auto& member : members.states_) add(memory.states, member);
+    }};
+    walk("", const_cast<Module&>(*this));
+    return memory;
+}
+
+template <class T>
+ModuleState<T> Module<T>::state() const {
+    ModuleState<T> state;
+    const Memory memory = this->memory();
+    for (const auto& [name, generator] : memory.generators) state.generators[name] = generator->state();
+    for (const auto& [name, tensors] : memory.states) state.states[name] = *tensors;
+    return state;
+}
+
+template <class T>
+void Module<T>::set_state(const ModuleState<T>& state) {
+    const Memory memory = this->memory();
+    std::vector<std::string> wrong;
+    const auto compare = [&](const char* what, const auto& mine, const auto& given) {
+        for (const auto& [name, value] : mine)
+            if (!given.contains(name)) wrong.push_back(fmt::format("no {} \"{}\"", what, name));
+        for (const auto& [name, value] : given)
+            if (!mine.contains(name)) wrong.push_back(fmt::format("an unexpected {} \"{}\"", what, name));
+    };
+    compare("generator", memory.generators, state.generators);
+    compare("state", memory.states, state.states);
+    if (!wrong.empty()) {
+        throw ValueError(fmt::format("{}: not the state of such a module: it has {}", description(),
+                                     fmt::join(wrong, ", ")));
+    }
+    auto states = state.states;  // copied before anything changes
+    for (const auto& [name, generator] : memory.generators) generator->set_state(state.generators.at(name));
+    for (const auto& [name, tensors] : memory.states) *tensors = std::move(states.at(name));
 }
 
 template <class T>

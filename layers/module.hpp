@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <initializer_list>
 #include <iosfwd>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/layers/constraints.hpp"
@@ -30,7 +32,17 @@ PartialShape any_batch(const Shape& shape);
 template <class T>
 class Module;
 
-/// Collects a module's parameters and children, in the order in which the module names them.
+/// What a module and all inside it remember from one call to the next, besides their parameters.
+template <class T>
+struct ModuleState {
+    /// Of what draws, by dotted path: "encoder.generator".
+    std::map<std::string, GeneratorState> generators = {};
+    /// Of stateful layers, by dotted path: "encoder.states"; none before the first call and after a reset.
+    std::map<std::string, std::vector<Tensor<T>>> states = {};
+};
+
+/// Collects a module's parameters and children, and what else it remembers, in the order in which the module
+/// names them.
 template <class T>
 class Members {
   public:
@@ -38,6 +50,11 @@ class Members {
     /// the loss, and applies the constraint after every update.
     void parameter(std::string_view name, Variable<T>& variable, const Regularizer& regularizer = {},
                    const Constraint& constraint = {});
+    /// Where the module draws from, as dropout does.
+    void generator(std::string_view name, Generator& generator);
+    /// What the module keeps from one call to the next, as a stateful layer does; empty before the first
+    /// call.
+    void states(std::string_view name, std::vector<Tensor<T>>& states);
     /// A layer inside the module.
     void child(std::string_view name, Module<T>& module);
     /// One layer of a list of them: its path is "name.index".
@@ -57,6 +74,11 @@ class Members {
         std::string name;  // "" for a transparent one
         Module<T>* module;
     };
+    template <class Value>
+    struct Remembered {
+        std::string name;
+        Value* value;
+    };
 
     explicit Members(const Module<T>& owner) : owner_(owner) {}
     void check_name(std::string_view name) const;
@@ -64,6 +86,8 @@ class Members {
     const Module<T>& owner_;
     std::vector<Parameter> parameters_;
     std::vector<Child> children_;
+    std::vector<Remembered<Generator>> generators_;
+    std::vector<Remembered<std::vector<Tensor<T>>>> states_;
 };
 
 /// A parameter and its dotted path from the module it was asked of: "encoder.forward_layer.kernel".
@@ -149,6 +173,14 @@ class Module {
     /// Makes every stateful layer inside start its next call afresh.
     void reset_state();
 
+    /// A copy of what the module and all inside it remember from one call to the next: with it and the
+    /// parameters the calls that follow can be made again exactly. Throws ValueError where two members have
+    /// one path.
+    ModuleState<T> state() const;
+    /// Goes on from a state that `state` gave. Throws ValueError, naming the paths, unless the state is one
+    /// of a module of these members; nothing changes then.
+    void set_state(const ModuleState<T>& state);
+
     /// The first module inside, or this one, that keeps states from one call to the next; null where none
     /// does.
     const Module* find_stateful() const;
@@ -196,6 +228,8 @@ class Module {
     Members<T> collect() const;
     Variable<T> finish(const Variable<T>& x, Variable<T> y) const;
     struct Walk;
+    struct Memory;
+    Memory memory() const;
     template <class Visit>
     void each_parameter(Visit visit) const;
 

@@ -106,6 +106,7 @@ MultiHeadAttention<T>::MultiHeadAttention(MultiHeadAttentionConfig config)
 
 template <class T>
 void MultiHeadAttention<T>::members(Members<T>& members) {
+    KeyValueAttention<T>::members(members);
     members.child("query", query_);
     members.child("key", key_);
     members.child("value", value_);

@@ -128,6 +128,7 @@ class CellDropout {
     Variable<T> on_sequence(const Variable<T>& x, bool training);
 
     void reset();
+    Generator& generator() noexcept { return generator_; }
 
   private:
     std::vector<Variable<T>> masked(double rate, std::vector<Variable<T>>& masks, const Variable<T>& x,
