@@ -26,6 +26,7 @@
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
+#include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/csv.hpp"
 #include "seqgrad/data/dataset.hpp"
 #include "seqgrad/data/dates.hpp"
@@ -93,3 +94,4 @@
 #include "seqgrad/train/metrics.hpp"
 #include "seqgrad/train/progress.hpp"
 #include "seqgrad/train/trainer.hpp"
+#include "seqgrad/train/training_state.hpp"

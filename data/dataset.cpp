@@ -64,6 +64,10 @@ std::size_t Dataset<T>::size() const {
         throw ShapeError(fmt::format("dataset: expected inputs [N, ...] and targets [N, ...], got {} and {}",
                                      to_string(x.shape()), to_string(y.shape())));
     }
+    if (sample_weight && (sample_weight->dimension() == 0 || sample_weight->shape(0) != x.shape(0))) {
+        throw ShapeError(fmt::format("dataset: expected sample weights [{}, ...], got {}", x.shape(0),
+                                     to_string(sample_weight->shape())));
+    }
     return x.shape(0);
 }
 
@@ -73,7 +77,9 @@ Dataset<T> Dataset<T>::slice(std::size_t begin, std::size_t end) const {
     if (begin > end || end > n) {
         throw ValueError(fmt::format("dataset: no samples [{}, {}) among {}", begin, end, n));
     }
-    return {slice_samples(x, begin, end), slice_samples(y, begin, end)};
+    Dataset part{slice_samples(x, begin, end), slice_samples(y, begin, end)};
+    if (sample_weight) part.sample_weight = slice_samples(*sample_weight, begin, end);
+    return part;
 }
 
 template <Real T>
@@ -82,7 +88,9 @@ Dataset<T> Dataset<T>::select(std::span<const std::size_t> samples) const {
     for (const std::size_t sample : samples) {
         if (sample >= n) throw ValueError(fmt::format("dataset: no sample {} among {}", sample, n));
     }
-    return {select_samples(x, samples), select_samples(y, samples)};
+    Dataset part{select_samples(x, samples), select_samples(y, samples)};
+    if (sample_weight) part.sample_weight = select_samples(*sample_weight, samples);
+    return part;
 }
 
 std::size_t split_point(std::size_t steps, double fraction) {

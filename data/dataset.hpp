@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "seqgrad/core/random.hpp"
@@ -17,8 +18,10 @@ template <Real T>
 struct Dataset {
     Tensor<T> x;  ///< inputs [N, ...]
     Tensor<T> y;  ///< targets [N, ...]
+    /// How much each sample [N], or each of its steps [N, T], counts in the loss; all alike without it.
+    std::optional<Tensor<T>> sample_weight = {};
 
-    /// Number of samples N. Throws ShapeError unless x and y have a first axis of the same size.
+    /// Number of samples N. Throws ShapeError unless x, y and the weights have a first axis of the same size.
     std::size_t size() const;
 
     /// The samples [begin, end), in their order. Throws ValueError unless begin <= end <= N, ShapeError as
