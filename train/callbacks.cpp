@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <string_view>
 
 #include <fmt/args.h>
@@ -64,6 +65,40 @@ void check_count(const char* callback, const char* name, std::int64_t value) {
     if (value < 0) throw ValueError(fmt::format("{}: {} must be at least 0, got {}", callback, name, value));
 }
 
+/// Reads what a callback's `state` gave.
+template <class T>
+class StateReader {
+  public:
+    StateReader(std::string callback, const CallbackState<T>& state)
+        : callback_(std::move(callback)), state_(state) {}
+
+    double number(const std::string& name) const {
+        const auto found = state_.numbers.find(name);
+        if (found == state_.numbers.end()) {
+            throw ValueError(
+                fmt::format("{}: not the state of such a callback: it has no \"{}\"", callback_, name));
+        }
+        return found->second;
+    }
+    std::int64_t integer(const std::string& name) const {
+        const double value = number(name);
+        constexpr double exact = 9007199254740992.0;  // 2^53
+        if (!(std::abs(value) <= exact) || value != std::floor(value)) {
+            throw ValueError(fmt::format("{}: not the state of such a callback: \"{}\" is {}, not an integer",
+                                         callback_, name, value));
+        }
+        return static_cast<std::int64_t>(value);
+    }
+    std::vector<Tensor<T>> tensors(const std::string& name) const {
+        const auto found = state_.tensors.find(name);
+        return found == state_.tensors.end() ? std::vector<Tensor<T>>{} : found->second;
+    }
+
+  private:
+    std::string callback_;
+    const CallbackState<T>& state_;
+};
+
 template <class T>
 class ModelCheckpointCallback : public Callback<T> {
   public:
@@ -74,6 +109,7 @@ class ModelCheckpointCallback : public Callback<T> {
         if (arguments_.filepath.empty()) throw ValueError("ModelCheckpoint: filepath needs a path");
     }
 
+    std::string type() const override { return "ModelCheckpoint"; }
     void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override {
         if (arguments_.save_best_only) {
             const double value = monitor_.value(logs);
@@ -83,6 +119,11 @@ class ModelCheckpointCallback : public Callback<T> {
         } else {
             save_weights(run.model, path(epoch, logs));
         }
+    }
+
+    CallbackState<T> state() const override { return {.numbers = {{"best", best_}}}; }
+    void set_state(const CallbackState<T>& state) override {
+        best_ = StateReader<T>(type(), state).number("best");
     }
 
   private:
@@ -124,6 +165,7 @@ class ReduceLROnPlateauCallback : public Callback<T> {
         }
     }
 
+    std::string type() const override { return "ReduceLROnPlateau"; }
     void on_epoch_end(TrainingRun<T>& run, std::int64_t, Logs& logs) override {
         const double rate = run.optimizer.learning_rate();
         logs.set("learning_rate", rate);
@@ -143,6 +185,20 @@ class ReduceLROnPlateauCallback : public Callback<T> {
         wait_ = 0;
     }
 
+    CallbackState<T> state() const override {
+        return {.numbers = {{"best", best_},
+                            {"wait", static_cast<double>(wait_)},
+                            {"cooling", static_cast<double>(cooling_)}}};
+    }
+    void set_state(const CallbackState<T>& state) override {
+        const StateReader<T> saved(type(), state);
+        const double best = saved.number("best");
+        const std::int64_t wait = saved.integer("wait"), cooling = saved.integer("cooling");
+        best_ = best;
+        wait_ = wait;
+        cooling_ = cooling;
+    }
+
   private:
     ReduceLROnPlateau arguments_;
     detail::Monitor monitor_;
@@ -157,6 +213,7 @@ class LearningRateSchedulerCallback : public Callback<T> {
         : arguments_(std::move(arguments)) {
         if (!arguments_.schedule) throw ValueError("LearningRateScheduler: expected a schedule, got none");
     }
+    std::string type() const override { return "LearningRateScheduler"; }
     void on_epoch_begin(TrainingRun<T>& run, std::int64_t epoch) override {
         run.optimizer.set_learning_rate(arguments_.schedule(epoch, run.optimizer.learning_rate()));
     }
@@ -175,12 +232,13 @@ class CSVLoggerCallback : public Callback<T> {
         if (arguments_.path.empty()) throw ValueError("CSVLogger: path needs a path");
     }
 
-    void on_train_begin(TrainingRun<T>&) override {
-        std::error_code none;
-        const auto size = std::filesystem::file_size(arguments_.path, none);
-        header_ = !(arguments_.append && !none && size > 0);
-        file_.open(arguments_.path, arguments_.append ? std::ios::app : std::ios::trunc);
-        check();
+    std::string type() const override { return "CSVLogger"; }
+
+    void on_train_begin(TrainingRun<T>& run) override {
+        columns_.clear();
+        const bool goes_on = arguments_.append || run.resumed;
+        header_ = !(goes_on && size() > 0);
+        open(goes_on);
     }
 
     void on_epoch_end(TrainingRun<T>&, std::int64_t epoch, Logs& logs) override {
@@ -203,7 +261,48 @@ class CSVLoggerCallback : public Callback<T> {
 
     void on_train_end(TrainingRun<T>&) override { file_.close(); }
 
+    CallbackState<T> state() const override {
+        CallbackState<T> state{.numbers = {{"bytes", static_cast<double>(size())}}};
+        for (std::size_t i = 0; i < columns_.size(); ++i)
+            state.numbers[column_prefix + columns_[i]] = static_cast<double>(i);
+        return state;
+    }
+    void set_state(const CallbackState<T>& state) override {
+        const StateReader<T> saved(type(), state);
+        const auto bytes = static_cast<std::uintmax_t>(std::max<std::int64_t>(0, saved.integer("bytes")));
+        std::map<std::int64_t, std::string> columns;
+        for (const auto& [name, position] : state.numbers) {
+            if (name.starts_with(column_prefix))
+                columns[saved.integer(name)] = name.substr(column_prefix.size());
+        }
+        columns_.clear();
+        for (auto& [position, name] : columns) columns_.push_back(std::move(name));
+        if (size() <= bytes) return;  // nothing was written after the checkpoint
+        file_.close();
+        std::error_code error;
+        std::filesystem::resize_file(arguments_.path, bytes, error);
+        if (error) {
+            throw IoError(
+                fmt::format("CSVLogger: cannot shorten {}: {}", arguments_.path.string(), error.message()));
+        }
+        header_ = bytes == 0;
+        open(true);
+    }
+
   private:
+    static inline const std::string column_prefix = "column ";
+
+    /// Of the file; 0 where there is none.
+    std::uintmax_t size() const {
+        std::error_code none;
+        const std::uintmax_t bytes = std::filesystem::file_size(arguments_.path, none);
+        return none ? 0 : bytes;
+    }
+    void open(bool append) {
+        file_.clear();
+        file_.open(arguments_.path, append ? std::ios::app : std::ios::trunc);
+        check();
+    }
     void check() const {
         if (file_) return;
         throw IoError(
@@ -224,6 +323,7 @@ class TensorBoardCallback : public Callback<T> {
         check_count("TensorBoard", "update_freq", arguments_.update_freq);
     }
 
+    std::string type() const override { return "TensorBoard"; }
     void on_train_begin(TrainingRun<T>&) override {
         steps_ = 0;
         file_.emplace(arguments_.log_dir);
@@ -247,6 +347,11 @@ class TensorBoardCallback : public Callback<T> {
 
     void on_train_end(TrainingRun<T>&) override { file_.reset(); }
 
+    CallbackState<T> state() const override { return {.numbers = {{"steps", static_cast<double>(steps_)}}}; }
+    void set_state(const CallbackState<T>& state) override {
+        steps_ = StateReader<T>(type(), state).integer("steps");
+    }
+
   private:
     TensorBoard arguments_;
     std::optional<EventFile> file_;
@@ -256,6 +361,7 @@ class TensorBoardCallback : public Callback<T> {
 template <class T>
 class TerminateOnNaNCallback : public Callback<T> {
   public:
+    std::string type() const override { return "TerminateOnNaN"; }
     bool on_non_finite(TrainingRun<T>&, const std::string&) override { return true; }
 };
 
@@ -293,9 +399,10 @@ class InterruptCounter {
 template <class T>
 class StopOnInterruptCallback : public Callback<T> {
   public:
+    std::string type() const override { return "StopOnInterrupt"; }
     void on_train_begin(TrainingRun<T>&) override { counter_.emplace(); }
     void on_train_batch_end(TrainingRun<T>& run, std::size_t, const Logs&) override {
-        if (counter_->interrupted()) run.stop = true;
+        if (counter_->interrupted()) run.stop = run.interrupted = true;
     }
     void on_train_end(TrainingRun<T>&) override { counter_.reset(); }
 
@@ -307,6 +414,7 @@ template <class T>
 class FunctionsCallback : public Callback<T> {
   public:
     explicit FunctionsCallback(LambdaCallback<T> functions) : functions_(std::move(functions)) {}
+    std::string type() const override { return "LambdaCallback"; }
     void on_train_begin(TrainingRun<T>& run) override {
         if (functions_.on_train_begin) functions_.on_train_begin(run);
     }
@@ -372,6 +480,29 @@ void EarlyStoppingCallback<T>::on_epoch_end(TrainingRun<T>& run, std::int64_t ep
         stopped_epoch_ = epoch;
         run.stop = true;
     }
+}
+
+template <class T>
+CallbackState<T> EarlyStoppingCallback<T>::state() const {
+    CallbackState<T> state{.numbers = {{"best", best_},
+                                       {"wait", static_cast<double>(wait_)},
+                                       {"stopped_epoch", static_cast<double>(stopped_epoch_)},
+                                       {"best_epoch", static_cast<double>(best_epoch_)}}};
+    if (!best_weights_.empty()) state.tensors["best_weights"] = best_weights_;
+    return state;
+}
+
+template <class T>
+void EarlyStoppingCallback<T>::set_state(const CallbackState<T>& state) {
+    const StateReader<T> saved(type(), state);
+    const double best = saved.number("best");
+    const std::int64_t wait = saved.integer("wait"), stopped_epoch = saved.integer("stopped_epoch"),
+                       best_epoch = saved.integer("best_epoch");
+    best_weights_ = saved.tensors("best_weights");
+    best_ = best;
+    wait_ = wait;
+    stopped_epoch_ = stopped_epoch;
+    best_epoch_ = best_epoch;
 }
 
 template <class T>

@@ -15,6 +15,7 @@
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 #include "seqgrad/train/history.hpp"
+#include "seqgrad/train/training_state.hpp"
 
 // What happens beside the updates while a Trainer fits: stopping early, saving, changing the learning rate.
 // Names, arguments and decisions are Keras's; epochs and steps are counted from 1, as in History.
@@ -39,6 +40,13 @@ struct TrainingRun {
     Module<T>& model;
     Optimizer<T>& optimizer;
     bool stop = false;  ///< set by a callback: the run ends after this step, and its epoch with it
+    /// Set beside `stop` where the run has not come to its end but is to go on another time.
+    bool interrupted = false;
+    bool resumed = false;  ///< whether the run goes on from a saved state
+    /// A copy of all that the run needs to go on from here; to be called in on_safe_point.
+    std::function<TrainingState<T>()> capture = {};
+    /// Makes the run go on from a state; to be called in on_setup.
+    std::function<void(TrainingState<T>)> restore = {};
 };
 
 /// Base of what a Trainer calls while it fits. What a callback throws ends the run.
@@ -47,7 +55,14 @@ class Callback {
   public:
     virtual ~Callback() = default;
 
+    /// A name of the class for messages and checkpoints: "EarlyStopping".
+    virtual std::string type() const { return "Callback"; }
+
+    /// Before anything else; the only place where `run.restore` may be called.
+    virtual void on_setup(TrainingRun<T>&) {}
+    /// Before the first step; where `run.resumed`, `set_state` follows.
     virtual void on_train_begin(TrainingRun<T>&) {}
+    /// Not again for an epoch that a resumed run goes on with in its middle.
     virtual void on_epoch_begin(TrainingRun<T>&, std::int64_t /*epoch*/) {}
     /// After the update of a step; `logs` are the epoch's so far.
     virtual void on_train_batch_end(TrainingRun<T>&, std::size_t /*step*/, const Logs&) {}
@@ -58,6 +73,14 @@ class Callback {
     /// When a loss or gradient is not finite, before anything was updated; `message` says which. Where one
     /// callback gives true the run ends as if it had been stopped, otherwise with a NonFiniteError.
     virtual bool on_non_finite(TrainingRun<T>&, const std::string& /*message*/) { return false; }
+    /// After a step, and after an epoch, when all callbacks have seen it: `run.capture` gives a state from
+    /// which the run goes on exactly.
+    virtual void on_safe_point(TrainingRun<T>&) {}
+
+    /// All that the callback has to know to go on with a run that was stopped.
+    virtual CallbackState<T> state() const { return {}; }
+    /// Goes on from what `state` gave. Throws ValueError for any other.
+    virtual void set_state(const CallbackState<T>&) {}
 };
 
 /// Any callback for a list of them: one's arguments, or a shared_ptr to one.
@@ -142,7 +165,8 @@ struct LearningRateScheduler {
 };
 
 /// Writes every epoch's numbers to a file of comma-separated values, exactly, as soon as it ends. The columns
-/// are "epoch" and the numbers of the first epoch that is written.
+/// are "epoch" and the numbers of the first epoch that is written. A run that goes on from a checkpoint goes
+/// on with its file, without what it had written after that checkpoint.
 struct CSVLogger {
     std::filesystem::path path = {};
     char separator = ',';
@@ -174,8 +198,9 @@ struct TerminateOnNaN {
 };
 
 /// Ends training in good order on Ctrl-C (SIGINT): after the step that is being made, and with everything
-/// that the end of an epoch and of training does. A second Ctrl-C ends the program at once. What handled the
-/// signal before does so again afterwards. At most one run of a process may have it at a time.
+/// that the end of an epoch and of training does; with BackupAndRestore the run can go on later. A second
+/// Ctrl-C ends the program at once. What handled the signal before does so again afterwards. At most one run
+/// of a process may have it at a time.
 struct StopOnInterrupt {
     template <class T>
     std::shared_ptr<Callback<T>> make() const;
@@ -231,9 +256,12 @@ class EarlyStoppingCallback : public Callback<T> {
     std::int64_t best_epoch() const noexcept { return best_epoch_; }
     double best() const noexcept { return best_; }
 
+    std::string type() const override { return "EarlyStopping"; }
     void on_train_begin(TrainingRun<T>& run) override;
     void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override;
     void on_train_end(TrainingRun<T>& run) override;
+    CallbackState<T> state() const override;
+    void set_state(const CallbackState<T>& state) override;
 
   private:
     void keep_weights(const Module<T>& model);
