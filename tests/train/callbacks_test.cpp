@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
@@ -21,6 +22,8 @@
 #include "seqgrad/train/trainer.hpp"
 
 using namespace seqgrad;
+using test::content_of;
+using test::TemporaryFolder;
 
 namespace {
 
@@ -55,21 +58,6 @@ struct Fit {
 /// The weight after so many epochs of two steps: w <- w - 0.2 (w - 2).
 double weight_after(std::int64_t epochs) {
     return 2 - 2 * std::pow(0.8, 2 * static_cast<double>(epochs));
-}
-
-struct TemporaryFolder {
-    std::filesystem::path path = std::filesystem::path("callbacks_test_folder");
-    TemporaryFolder() {
-        std::filesystem::remove_all(path);
-        std::filesystem::create_directory(path);
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path); }
-};
-
-std::string text_of(const std::filesystem::path& path) {
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    return text.str();
 }
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -155,15 +143,15 @@ TEST_CASE("ModelCheckpoint saves every epoch, or the best ones") {
     const TemporaryFolder folder;
     Fit fit;
     fit(3, {told("val_loss", {2, 1, 3}),
-            ModelCheckpoint{.filepath = (folder.path / "all-{epoch:02d}-{val_loss:.1f}.json").string()},
-            ModelCheckpoint{.filepath = (folder.path / "best.json").string(), .save_best_only = true},
-            ModelCheckpoint{.filepath = (folder.path / "none.json").string(),
+            ModelCheckpoint{.filepath = (folder.path() / "all-{epoch:02d}-{val_loss:.1f}.json").string()},
+            ModelCheckpoint{.filepath = (folder.path() / "best.json").string(), .save_best_only = true},
+            ModelCheckpoint{.filepath = (folder.path() / "none.json").string(),
                             .save_best_only = true,
                             .initial_value_threshold = 0.5}});
     for (const char* name : {"all-01-2.0.json", "all-02-1.0.json", "all-03-3.0.json"})
-        CHECK(std::filesystem::exists(folder.path / name));
-    CHECK_FALSE(std::filesystem::exists(folder.path / "none.json"));
-    load_weights(fit.model, folder.path / "best.json");
+        CHECK(std::filesystem::exists(folder.path() / name));
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "none.json"));
+    load_weights(fit.model, folder.path() / "best.json");
     CHECK(fit.weight() == doctest::Approx(weight_after(2)).epsilon(1e-12));
     CHECK_THROWS_WITH_AS(fit(1, {ModelCheckpoint{.filepath = "{loss_of_val}.json"}}),
                          doctest::Contains("{loss_of_val}.json"), ValueError);
@@ -171,10 +159,10 @@ TEST_CASE("ModelCheckpoint saves every epoch, or the best ones") {
 
 TEST_CASE("CSVLogger writes what the history has, and appends") {
     const TemporaryFolder folder;
-    const std::filesystem::path path = folder.path / "log.csv";
+    const std::filesystem::path path = folder.path() / "log.csv";
     Fit fit;
     const History history = fit(2, {CSVLogger{.path = path}});
-    std::istringstream lines(text_of(path));
+    std::istringstream lines(content_of(path));
     std::string line;
     REQUIRE(std::getline(lines, line));
     CHECK(line == "epoch,loss");
@@ -183,9 +171,9 @@ TEST_CASE("CSVLogger writes what the history has, and appends") {
         CHECK(std::stod(line.substr(line.find(',') + 1)) == loss);
     }
     fit(3, {CSVLogger{.path = path, .append = true}}, {.initial_epoch = 2});
-    CHECK(text_of(path).starts_with("epoch,loss\n1,"));
-    CHECK(text_of(path).find("\n3,") != std::string::npos);
-    CHECK_THROWS_WITH_AS(fit(1, {CSVLogger{.path = folder.path / "no" / "log.csv"}}),
+    CHECK(content_of(path).starts_with("epoch,loss\n1,"));
+    CHECK(content_of(path).find("\n3,") != std::string::npos);
+    CHECK_THROWS_WITH_AS(fit(1, {CSVLogger{.path = folder.path() / "no" / "log.csv"}}),
                          doctest::Contains("No such file or directory"), IoError);
 }
 

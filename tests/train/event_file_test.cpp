@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
@@ -18,6 +19,7 @@
 #include "seqgrad/train/trainer.hpp"
 
 using namespace seqgrad;
+using test::TemporaryFolder;
 
 namespace {
 
@@ -92,12 +94,6 @@ std::string value_of(const std::string& record) {
     return field(field(record, 5), 1);
 }
 
-struct TemporaryFolder {
-    std::filesystem::path path = "event_file_test_folder";
-    TemporaryFolder() { std::filesystem::remove_all(path); }
-    ~TemporaryFolder() { std::filesystem::remove_all(path); }
-};
-
 }  // namespace
 
 TEST_CASE("crc32c gives the values of RFC 3720") {
@@ -109,7 +105,7 @@ TEST_CASE("crc32c gives the values of RFC 3720") {
 
 TEST_CASE("EventFile writes numbers") {
     const TemporaryFolder folder;
-    EventFile file(folder.path / "inner");
+    EventFile file(folder.path() / "inner");
     file.scalar("epoch/loss", 0.25, 300);
     const auto found = records(file.path());
     REQUIRE(found.size() == 2);
@@ -121,7 +117,7 @@ TEST_CASE("EventFile writes numbers") {
 
 TEST_CASE("EventFile writes distributions") {
     const TemporaryFolder folder;
-    EventFile file(folder.path);
+    EventFile file(folder.path());
     const std::vector<float> values{0, 1, 1, 2, 4, std::numeric_limits<float>::quiet_NaN()};
     file.histogram<float>("weights", values, 1, 4);
     file.histogram<float>("nothing", std::vector<float>{}, 1);
@@ -145,7 +141,7 @@ TEST_CASE("EventFile writes distributions") {
 
 TEST_CASE("EventFile writes pictures as PNG") {
     const TemporaryFolder folder;
-    EventFile file(folder.path);
+    EventFile file(folder.path());
     const Tensor<double> picture = tensor<double>({2, 3}, {0, 0.5, 1, -1, 2, 0.2});
     file.image("attention", picture, 7, 2);
     CHECK_THROWS_AS(file.image("attention", zeros<double>({3}), 7), ShapeError);
@@ -177,9 +173,9 @@ TEST_CASE("TensorBoard logs epochs, steps, weights and gradients") {
         data, {.epochs = 2,
                .batch_size = 2,
                .verbose = 0,
-               .callbacks = {TensorBoard{.log_dir = folder.path, .histogram_freq = 2, .update_freq = 3}}});
+               .callbacks = {TensorBoard{.log_dir = folder.path(), .histogram_freq = 2, .update_freq = 3}}});
     std::vector<std::string> tags;
-    for (const auto& entry : std::filesystem::directory_iterator(folder.path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
         for (const std::string& record : records(entry.path())) {
             if (fields(record)[1].first == 3) continue;
             tags.push_back(field(value_of(record), 1) + " " + field(record, 2));
@@ -191,6 +187,6 @@ TEST_CASE("TensorBoard logs epochs, steps, weights and gradients") {
 
 TEST_CASE("EventFile says why it cannot be written") {
     const TemporaryFolder folder;
-    std::ofstream(folder.path.string()) << "a file";
-    CHECK_THROWS_AS(EventFile(folder.path / "inner"), IoError);
+    std::ofstream(folder / "file") << "a file";
+    CHECK_THROWS_AS(EventFile(folder / "file" / "inner"), IoError);
 }
