@@ -85,7 +85,7 @@ class Pass {
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             if (!inputs[i] || !inputs[i]->pending) continue;
             if (const auto bad = detail::first_non_finite(*inputs[i]->pending)) {
-                throw ValueError(fmt::format(
+                throw NonFiniteError(fmt::format(
                     "anomaly: the gradient that {} propagates to its operand {} of shape {} is not finite: "
                     "element {} is {}",
                     node.op(), i, to_string(inputs[i]->shape), *bad,

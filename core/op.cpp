@@ -127,7 +127,7 @@ void check_value(const char* op, const Tensor<T>& value, std::span<const Variabl
             break;
         }
     }
-    throw ValueError(
+    throw NonFiniteError(
         fmt::format("anomaly: {} computed a value that is not finite: element {} of shape {} is {}{}", op,
                     *bad, to_string(value.shape()), non_finite_name(value.data()[*bad]), cause));
 }

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/anomaly.hpp"
 #include "seqgrad/core/kernels/attention_decoder.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -353,6 +354,7 @@ AttentionDecoderResult<T> attention_decoder(const AttentionDecoderOperands<T>& i
          .weights = weights.data(),
          .final_h = h.data(),
          .final_c = lstm ? c.data() : nullptr});
+    if (anomaly_detection_enabled()) detail::check_steps<T>("attention_decoder", sequence, false, given);
     std::vector<Variable<T>> results{constant(std::move(sequence)), constant(std::move(weights)),
                                      constant(std::move(h))};
     if (lstm) results.push_back(constant(std::move(c)));

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/anomaly.hpp"
 #include "seqgrad/core/kernels/recurrent.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -193,7 +194,9 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
         states.emplace(cell, s, timeline.rows(), cell != Cell::simple_rnn && !options.recompute);
     }
 
-    Tensor<T> sequence(options.return_sequences ? Shape{s.batch, s.steps, s.units} : Shape{0});
+    // Anomaly mode looks at every step.
+    const bool sequence_wanted = options.return_sequences || anomaly_detection_enabled();
+    Tensor<T> sequence(sequence_wanted ? Shape{s.batch, s.steps, s.units} : Shape{0});
     Tensor<T> h(Shape{s.batch, s.units}), c(cell == Cell::lstm ? h.shape() : Shape{0});
     kernels::recurrent_forward<T>(
         {.cell = cell,
@@ -203,11 +206,13 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
          .weights = {in.kernel.value().data(), in.recurrent_kernel.value().data(), data_or_null(in.bias)},
          .initial_h = data_or_null(in.initial_h),
          .initial_c = data_or_null(in.initial_c),
-         .sequence = options.return_sequences ? sequence.data() : nullptr,
+         .sequence = sequence_wanted ? sequence.data() : nullptr,
          .final_h = h.data(),
          .final_c = cell == Cell::lstm ? c.data() : nullptr,
          .saved = states ? states->pointers(cell) : kernels::RecurrentSaved<T>{}});
 
+    if (anomaly_detection_enabled())
+        detail::check_steps<T>(name_of(cell), sequence, options.go_backwards, operands);
     std::vector<Variable<T>> results;
     if (options.return_sequences) results.push_back(constant(std::move(sequence)));
     results.push_back(constant(std::move(h)));

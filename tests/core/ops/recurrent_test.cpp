@@ -260,6 +260,31 @@ TEST_CASE("recurrent operations: without a graph the values are the same and not
     }
 }
 
+TEST_CASE("recurrent operations: anomaly mode names the first time step that is not finite") {
+    for (const Layer& layer : layers) {
+        for (const bool go_backwards : {false, true}) {
+            for (const bool return_sequences : {false, true}) {
+                auto in = parameters(layer, 2, 9, 3, 4);
+                Tensor<double> x = in[0].value();
+                x(1, 3, 2) = x(0, 6, 0) = std::nan("");
+                in[0] = constant(x);
+                const DetectAnomaly anomaly;
+                std::string message;
+                try {
+                    layer.apply(in, {.return_sequences = return_sequences, .go_backwards = go_backwards});
+                } catch (const NonFiniteError& error) {
+                    message = error.what();
+                }
+                CAPTURE(message);
+                CHECK(message.find("operand 0 of shape [2, 9, 3] was not finite already") !=
+                      std::string::npos);
+                CHECK(message.ends_with(go_backwards ? "; the first time step that is not finite is 6"
+                                                     : "; the first time step that is not finite is 3"));
+            }
+        }
+    }
+}
+
 TEST_CASE("recurrent operations: changing what was saved is an error, not a wrong gradient") {
     for (const Layer& layer : layers) {
         auto in = parameters(layer);
