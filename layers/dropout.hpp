@@ -42,7 +42,9 @@ class Dropout : public Module<T> {
     PartialShape compute_output_shape(const PartialShape& input_shape) const override { return input_shape; }
 
   protected:
-    void members(Members<T>& members) override { members.generator("generator", generator_); }
+    void members(Members<T>& members) override {
+        if (config_.rate != 0.0) members.generator("generator", generator_);
+    }
     Variable<T> call(const Variable<T>& x) override;
 
   private:

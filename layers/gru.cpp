@@ -49,7 +49,7 @@ std::shared_ptr<RecurrentCell<T>> GRUCell<T>::clone() const {
 template <class T>
 void GRUCell<T>::members(Members<T>& members) {
     detail::name_weights(members, weights_, config_);
-    members.generator("generator", dropout_.generator());
+    if (dropout_.draws()) members.generator("generator", dropout_.generator());
 }
 
 template <class T>

@@ -150,7 +150,7 @@ void KeyValueAttention<T>::check_comparable(std::size_t D, std::size_t K) const 
 
 template <class T>
 void KeyValueAttention<T>::members(Members<T>& members) {
-    members.generator("generator", generator_);
+    if (options_.dropout != 0.0) members.generator("generator", generator_);
 }
 
 template <class T>

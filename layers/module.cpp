@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <optional>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/layers/internal/call_watch.hpp"
 
 namespace seqgrad {
 
@@ -117,15 +120,20 @@ Members<T> Module<T>::collect() const {
 
 template <class T>
 Variable<T> Module<T>::operator()(const Variable<T>& x) {
+    auto* const watch = detail::CallWatch<T>::current();
+    if (watch != nullptr) watch->entered(*this);
     build(any_batch(x.shape()));
     Variable<T> y = finish(x, call(x));
     output_shape_ = any_batch(y.shape());
+    if (watch != nullptr) watch->left(*this, std::span(&y, 1));
     return y;
 }
 
 template <class T>
 std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& inputs) {
     if (inputs.empty()) throw ValueError(fmt::format("{}: called without an input", description()));
+    auto* const watch = detail::CallWatch<T>::current();
+    if (watch != nullptr) watch->entered(*this);
     if (!built_) {
         std::vector<PartialShape> shapes;
         for (const Variable<T>& x : inputs) shapes.push_back(any_batch(x.shape()));
@@ -134,6 +142,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     std::vector<Variable<T>> outputs = call_several(inputs);
     for (Variable<T>& y : outputs) y = finish(inputs[0], std::move(y));
     if (!outputs.empty()) output_shape_ = any_batch(outputs[0].shape());
+    if (watch != nullptr) watch->left(*this, outputs);
     return outputs;
 }
 
@@ -313,6 +322,16 @@ void Module<T>::set_state(const ModuleState<T>& state) {
     auto states = state.states;  // copied before anything changes
     for (const auto& [name, generator] : memory.generators) generator->set_state(state.generators.at(name));
     for (const auto& [name, tensors] : memory.states) *tensors = std::move(states.at(name));
+}
+
+template <class T>
+std::optional<std::string> Module<T>::path_to(const Module& inside) const {
+    std::optional<std::string> found;
+    Walk walk{[&](const std::string& path, Module& module, const Members<T>&) {
+        if (&module == &inside && !found) found = path;
+    }};
+    walk("", const_cast<Module&>(*this));
+    return found;
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -184,6 +185,10 @@ class Module {
     /// The first module inside, or this one, that keeps states from one call to the next; null where none
     /// does.
     const Module* find_stateful() const;
+
+    /// The dotted path of a module inside: "encoder.forward_layer"; "" for this one itself, nothing where it is
+    /// not inside.
+    std::optional<std::string> path_to(const Module& inside) const;
 
     /// A name of the user's for messages, paths and the summary; "" where none was given.
     const std::string& name() const noexcept { return name_; }

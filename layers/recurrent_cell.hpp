@@ -128,6 +128,8 @@ class CellDropout {
     Variable<T> on_sequence(const Variable<T>& x, bool training);
 
     void reset();
+    /// Whether there is anything to draw.
+    bool draws() const noexcept { return rate_ != 0.0 || recurrent_rate_ != 0.0; }
     Generator& generator() noexcept { return generator_; }
 
   private:

@@ -38,7 +38,7 @@ std::shared_ptr<RecurrentCell<T>> SimpleRNNCell<T>::clone() const {
 template <class T>
 void SimpleRNNCell<T>::members(Members<T>& members) {
     detail::name_weights(members, weights_, config_);
-    members.generator("generator", dropout_.generator());
+    if (dropout_.draws()) members.generator("generator", dropout_.generator());
 }
 
 template <class T>

@@ -1,6 +1,8 @@
 #include "seqgrad/layers/module.hpp"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "support/toy_modules.hpp"
 #include <doctest/doctest.h>
@@ -8,9 +10,13 @@
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
+#include "seqgrad/core/random.hpp"
+#include "seqgrad/layers/bidirectional.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/flatten.hpp"
+#include "seqgrad/layers/gru.hpp"
+#include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/sequential.hpp"
 
 using namespace seqgrad;
@@ -228,4 +234,55 @@ TEST_CASE("summary lists layers, output shapes and parameters") {
           "----------------------------------------\n"
           "Total params: 2,400 (19,200 bytes)\n"
           "Trainable params: 2,400\n");
+}
+
+TEST_CASE("what a module remembers can be kept and given back, exactly") {
+    const auto x = constant(Generator(1).uniform<double>({2, 3, 4}));
+    Sequential<double> model;
+    model.add(LSTM<double>({.units = 3, .dropout = 0.3, .return_sequences = true, .stateful = true}));
+    model.add(Dropout<double>({.rate = 0.4}));
+    model.add(Dropout<double>({.rate = 0.0}));
+    model.add(Bidirectional<double>(GRU<double>({.units = 2, .recurrent_dropout = 0.2})));
+    model.set_training(true);
+    const auto names = [](const auto& all) {
+        std::vector<std::string> names;
+        for (const auto& [name, value] : all) names.push_back(name);
+        return names;
+    };
+    const ModuleState<double> unused = model.state();
+    CHECK(names(unused.generators) == std::vector<std::string>{"bidirectional.backward_layer.generator",
+                                                               "bidirectional.forward_layer.generator",
+                                                               "dropout.generator", "lstm.generator"});
+    CHECK(names(unused.states) == std::vector<std::string>{"lstm.states"});
+    CHECK(unused.states.at("lstm.states").empty());
+    model(x);
+    const ModuleState<double> kept = model.state();
+    CHECK(kept.states.at("lstm.states").size() == 2);
+    const Tensor<double> second = model(x).value(), third = model(x).value();
+    CHECK(second != third);
+    model.set_state(kept);
+    CHECK(model(x).value() == second);
+    CHECK(model(x).value() == third);
+    model.set_state(unused);
+    CHECK(model.state().generators == unused.generators);
+
+    ModuleState<double> wrong = kept;
+    wrong.generators.erase("dropout.generator");
+    wrong.states["other"] = {};
+    const ModuleState<double> before = model.state();
+    CHECK_THROWS_WITH_AS(
+        model.set_state(wrong),
+        "Sequential: not the state of such a module: it has no generator \"dropout.generator\", an "
+        "unexpected state \"other\"",
+        ValueError);
+    CHECK(model.state().generators == before.generators);
+}
+
+TEST_CASE("a module says where others are inside it") {
+    Sequential<double> model;
+    const auto layer = std::make_shared<Bidirectional<double>>(GRU<double>({.units = 2}));
+    model.add(layer);
+    CHECK(model.path_to(model) == "");
+    CHECK(model.path_to(*layer) == "bidirectional");
+    CHECK_FALSE(layer->path_to(model));
 }
