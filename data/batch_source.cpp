@@ -31,6 +31,10 @@ std::size_t batches_of(std::size_t samples, std::size_t batch_size) {
     return samples / batch_size + (samples % batch_size == 0 ? 0 : 1);
 }
 
+std::pair<std::string, std::int64_t> setting(const char* name, std::size_t value) {
+    return {name, static_cast<std::int64_t>(value)};
+}
+
 }  // namespace
 
 template <Real T>
@@ -75,6 +79,12 @@ std::optional<std::size_t> DatasetBatches<T>::size() const {
 }
 
 template <Real T>
+std::vector<std::pair<std::string, std::int64_t>> DatasetBatches<T>::settings() const {
+    return {setting("samples", order_.size()), setting("batch_size", batch_size_),
+            setting("shuffle", shuffle_ ? 1 : 0)};
+}
+
+template <Real T>
 BucketBatches<T>::BucketBatches(const Dataset<T>& data, std::vector<std::size_t> lengths,
                                 const BucketOptions& options)
     : data_(&data), lengths_(std::move(lengths)), options_(options) {
@@ -107,6 +117,12 @@ std::optional<std::size_t> BucketBatches<T>::size() const {
 }
 
 template <Real T>
+std::vector<std::pair<std::string, std::int64_t>> BucketBatches<T>::settings() const {
+    return {setting("samples", lengths_.size()), setting("batch_size", options_.batch_size),
+            setting("batches_sorted_together", options_.batches_sorted_together)};
+}
+
+template <Real T>
 void StreamBatches<T>::start(Generator&) {
     taken_ = 0;
 }
@@ -121,6 +137,12 @@ std::optional<Batch<T>> StreamBatches<T>::next() {
 template <Real T>
 void StreamBatches<T>::skip(std::size_t batches) {
     taken_ = skipped(taken_, batches, stream_.size());
+}
+
+template <Real T>
+std::vector<std::pair<std::string, std::int64_t>> StreamBatches<T>::settings() const {
+    return {setting("batches", stream_.size()), setting("batch_size", stream_.options().batch_size),
+            setting("steps", stream_.options().steps)};
 }
 
 template <Real T>
@@ -145,6 +167,12 @@ void RandomWindowBatches<T>::skip(std::size_t batches) {
     GeneratorState state = generator_.state();
     state.counter += static_cast<std::int64_t>(batches);  // a batch is one draw
     generator_.set_state(state);
+}
+
+template <Real T>
+std::vector<std::pair<std::string, std::int64_t>> RandomWindowBatches<T>::settings() const {
+    return {setting("ids", ids_.size()), setting("batch_size", options_.batch_size),
+            setting("steps", options_.steps)};
 }
 
 template <Real T>

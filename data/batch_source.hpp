@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "seqgrad/core/random.hpp"
@@ -57,6 +59,8 @@ class BatchSource {
     virtual void skip(std::size_t batches);
     /// Batches in a pass, where that is known and there is an end.
     virtual std::optional<std::size_t> size() const { return std::nullopt; }
+    /// What makes it this source, by name: a run goes on only with one of the same.
+    virtual std::vector<std::pair<std::string, std::int64_t>> settings() const { return {}; }
 };
 
 /// The samples of a Dataset, in their order or in a random one that is new in every pass.
@@ -72,6 +76,7 @@ class DatasetBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override;
+    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
 
   private:
     const Dataset<T>* data_;
@@ -95,6 +100,7 @@ class BucketBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override;
+    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
 
   private:
     const Dataset<T>* data_;
@@ -114,6 +120,7 @@ class StreamBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override { return stream_.size(); }
+    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
 
     const TextStream<T>& stream() const noexcept { return stream_; }
 
@@ -132,6 +139,7 @@ class RandomWindowBatches : public BatchSource<T> {
     void start(Generator& generator) override;
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
+    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
 
   private:
     std::vector<std::int64_t> ids_;
@@ -152,6 +160,9 @@ class PrefetchedBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override { return source_->size(); }
+    std::vector<std::pair<std::string, std::int64_t>> settings() const override {
+        return source_->settings();
+    }
 
   private:
     BatchSource<T>* source_;
