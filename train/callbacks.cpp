@@ -242,13 +242,13 @@ class CSVLoggerCallback : public Callback<T> {
     }
 
     void on_epoch_end(TrainingRun<T>&, std::int64_t epoch, Logs& logs) override {
-        if (columns_.empty()) {
+        if (columns_.empty())
             for (const auto& [name, value] : logs) columns_.push_back(name);
-            if (header_) {
-                file_ << "epoch";
-                for (const std::string& name : columns_) file_ << arguments_.separator << name;
-                file_ << '\n';
-            }
+        if (header_) {
+            file_ << "epoch";
+            for (const std::string& name : columns_) file_ << arguments_.separator << name;
+            file_ << '\n';
+            header_ = false;
         }
         file_ << epoch;
         for (const std::string& name : columns_) {

@@ -134,7 +134,7 @@ constexpr Layout layouts[] = {
 std::string time_of(const EpochProgress& p) {
     if (p.finished) return format_duration(p.seconds);
     if (p.validation_steps > 0) return fmt::format("validating {}/{}", p.validation_step, p.validation_steps);
-    if (p.step == 0 || p.step == p.steps) return "";
+    if (p.step == 0 || p.step >= p.steps) return "";
     return "ETA " +
            format_duration(p.trained / static_cast<double>(p.step) * static_cast<double>(p.steps - p.step));
 }
@@ -143,8 +143,9 @@ std::string time_of(const EpochProgress& p) {
 std::pair<std::string, std::string> parts(const EpochProgress& p, const Layout& layout) {
     const std::string before = fmt::format("{}{:>{}}/{}", layout.word ? "Epoch " : "", p.epoch,
                                            digits(static_cast<std::size_t>(p.epochs)), p.epochs);
-    std::string after = layout.steps ? fmt::format("{:>{}}/{}", p.step, digits(p.steps), p.steps)
-                                     : fmt::format("{}%", p.steps == 0 ? 100 : p.step * 100 / p.steps);
+    std::string after = p.steps == 0   ? fmt::format("{}", p.step)
+                        : layout.steps ? fmt::format("{:>{}}/{}", p.step, digits(p.steps), p.steps)
+                                       : fmt::format("{}%", p.step * 100 / p.steps);
     // One space between the shortest form's numbers, two between the others.
     const char* gap = layout.labels ? "  " : " ";
     const auto add = [&](const std::string& text) {
@@ -163,7 +164,8 @@ std::pair<std::string, std::string> parts(const EpochProgress& p, const Layout& 
 /// The richest line of at most `columns` columns. A finished epoch's stays on the screen, and wraps there
 /// rather than leave out one of its numbers.
 std::string bar_line(const EpochProgress& p, std::size_t columns, bool unicode, bool color) {
-    const double done = p.steps == 0 ? 1.0 : static_cast<double>(p.step) / static_cast<double>(p.steps);
+    const double done =
+        p.steps == 0 ? (p.finished ? 1.0 : 0.0) : static_cast<double>(p.step) / static_cast<double>(p.steps);
     std::string text;
     for (const Layout& layout : layouts) {
         if (p.finished && !layout.metrics) break;
@@ -221,12 +223,12 @@ Progress::~Progress() {
     }
 }
 
-void Progress::begin_epoch(std::int64_t epoch, std::int64_t epochs, std::size_t steps) {
+void Progress::begin_epoch(std::int64_t epoch, std::int64_t epochs, std::size_t steps, double seconds) {
     state_ = {};
     state_.epoch = epoch;
     state_.epochs = epochs;
     state_.steps = steps;
-    begun_ = now();
+    begun_ = now() - seconds;
     draw(true);
 }
 

@@ -64,8 +64,9 @@ class Progress {
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    /// Begins an epoch, counted from 1, of `epochs`.
-    void begin_epoch(std::int64_t epoch, std::int64_t epochs, std::size_t steps);
+    /// Begins an epoch, counted from 1, of `epochs`, in which `steps` are to be made, 0 where nobody knows.
+    /// An epoch that is gone on with has taken `seconds` already.
+    void begin_epoch(std::int64_t epoch, std::int64_t epochs, std::size_t steps, double seconds = 0.0);
     /// `step` steps of this epoch are done, on `samples` samples together. `logs` are the epoch's so far.
     void step(std::size_t step, std::size_t samples, const Logs& logs);
     /// `step` of `steps` steps of validation are done.

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,12 +13,14 @@
 
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
+#include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/dataset.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 #include "seqgrad/train/callbacks.hpp"
 #include "seqgrad/train/history.hpp"
 #include "seqgrad/train/losses.hpp"
+#include "seqgrad/train/metrics.hpp"
 #include "seqgrad/train/progress.hpp"
 
 namespace seqgrad {
@@ -30,18 +33,29 @@ template <class T>
 struct FitOptions {
     /// Passes over the data; at least 0.
     std::int64_t epochs = 1;
-    /// Samples per step; the last step of an epoch takes what is left.
+    /// Samples per step; the last step of an epoch takes what is left. Of a Dataset, as `shuffle` is.
     std::size_t batch_size = default_batch_size;
     /// Whether every epoch takes the samples in a new random order.
     bool shuffle = true;
     /// Evaluated after every `validation_freq`-th epoch.
     std::optional<Dataset<T>> validation_data = {};
     /// Instead of `validation_data`: this part of the samples, the last ones before any shuffling, is not
-    /// trained on but evaluated; in [0, 1).
+    /// trained on but evaluated; in [0, 1). Of a Dataset.
     double validation_split = 0.0;
+    /// Instead of both: the batches of a pass over this source, which must outlive the run.
+    BatchSource<T>* validation_source = nullptr;
     std::int64_t validation_freq = 1;
     /// `batch_size` where not given.
     std::optional<std::size_t> validation_batch_size = {};
+    /// Batches to evaluate of a `validation_source`; all where not given.
+    std::optional<std::size_t> validation_steps = {};
+    /// Steps of an epoch, at least 1; all batches of a pass over the data where not given. An epoch then goes
+    /// on where the one before ended, and a new pass begins when all batches were taken.
+    std::optional<std::size_t> steps_per_epoch = {};
+    /// How much samples of a class count in the loss while training: 1 for those that are not named. The
+    /// class is y [B] or [B, 1], or the place of the largest number of each row of y [B, V]. Not beside a
+    /// data set's sample weights.
+    std::map<std::int64_t, double> class_weight = {};
     /// 0 silent, 1 a bar (lines where the output is no terminal), 2 one line per epoch.
     int verbose = 1;
     /// What is called between the steps, in this order (callbacks.hpp).
@@ -58,46 +72,58 @@ struct FitOptions {
 
 /// Trains a model with an optimizer and a loss.
 ///
-///     Trainer trainer(model, Adam<float>({.learning_rate = 1e-3}), MeanSquaredError{});
+///     Trainer trainer(model, Adam<float>({.learning_rate = 1e-3}), SparseCategoricalCrossentropy{},
+///                     {SparseCategoricalAccuracy{}});
 ///     History history = trainer.fit(train, {.epochs = 10, .validation_data = valid});
 ///
 /// As in Keras every loss includes the penalties of the model's regularizers, its constraints are applied
-/// after every update, and what the mask of the model's output leaves out does not count (losses.hpp).
+/// after every update, what the mask of the model's output leaves out does not count (losses.hpp), and
+/// metrics look away from sample weights.
 ///
 /// The model stays the user's and must outlive the Trainer. While fitting it is in training mode, otherwise
 /// in inference mode; afterwards it is in the mode in which it was.
 template <class T>
 class Trainer {
   public:
-    /// `loss` is one of losses.hpp or a callable, see Loss.
+    /// `loss` is one of losses.hpp or a callable, see Loss; `metrics` are some of metrics.hpp, see Metric.
     template <std::derived_from<Optimizer<T>> O>
-    Trainer(Module<T>& model, O optimizer, Loss<T> loss)
-        : Trainer(model, std::make_unique<O>(std::move(optimizer)), std::move(loss)) {}
-    /// The same for a rule chosen at run time. Throws ValueError when it is null.
-    Trainer(Module<T>& model, std::unique_ptr<Optimizer<T>> optimizer, Loss<T> loss);
+    Trainer(Module<T>& model, O optimizer, Loss<T> loss, std::vector<Metric<T>> metrics = {})
+        : Trainer(model, std::make_unique<O>(std::move(optimizer)), std::move(loss), std::move(metrics)) {}
+    /// The same for a rule chosen at run time. Throws ValueError when it is null, and for two metrics of one
+    /// name or one that is called "loss".
+    Trainer(Module<T>& model, std::unique_ptr<Optimizer<T>> optimizer, Loss<T> loss,
+            std::vector<Metric<T>> metrics = {});
 
     /// Trains on all samples `epochs` times.
     ///
     /// An epoch's "loss" is the mean over its batches as they were when trained on, weighted by their numbers
-    /// of samples; "val_loss" is that of the validation data after the epoch. At the end an optimizer with
-    /// `use_ema` gives the parameters their means. The same seed, weights and data
-    /// give the same history, apart from its times, and the same weights.
+    /// of samples, and a metric that of all its samples; "val_loss" and the like are those of the validation
+    /// data after the epoch. At the end an optimizer with `use_ema` gives the parameters their means. The
+    /// same seed, weights and data give the same history, apart from its times, and the same weights.
     ///
     /// Throws ValueError for no samples, a batch size of 0, other options out of their range, both a seed and
-    /// a generator, both validation_data and a split; NonFiniteError when a loss or gradient is not finite,
-    /// naming epoch and step, with weights and optimizer as they were before that step. Throws ShapeError
-    /// when x and y differ in length, and what model, loss and callbacks throw.
+    /// a generator, several of validation data, split and source, both class and sample weights, and where a
+    /// checkpoint to go on from belongs to another run; NonFiniteError when a loss or gradient is not finite,
+    /// naming epoch and step and the first layer, with the model and the optimizer as they were before that
+    /// step. Throws ShapeError when x and y differ in length, and what model, loss, metrics and callbacks
+    /// throw.
     History fit(const Dataset<T>& train, const FitOptions<T>& options = {});
+    /// The same with batches of any source. What a batch says of states is done before it.
+    History fit(BatchSource<T>& train, const FitOptions<T>& options = {});
 
     /// Makes one update, in training mode, and returns the loss before it. Throws as `fit` does.
     double train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights = {});
 
-    /// The loss, as "loss", over all samples: the mean over batches weighted by their numbers of samples.
-    /// Throws ValueError for no samples, ShapeError when x and y differ in length.
+    /// The loss, as "loss", the mean over batches weighted by their numbers of samples, and the metrics of
+    /// all samples. Stateful layers begin afresh, and have afterwards the states that they had before. Throws
+    /// ValueError for no samples, ShapeError when x and y differ in length.
     Logs evaluate(const Dataset<T>& data, std::size_t batch_size = default_batch_size);
+    /// The same for a pass over a source, or its first `steps` batches. Throws ValueError where it has fewer.
+    Logs evaluate(BatchSource<T>& source, std::optional<std::size_t> steps = {});
 
-    /// The model's output for all samples x [N, ...]: [N, ...]. Throws ValueError for no samples, ShapeError
-    /// when the model's output has not one row per sample.
+    /// The model's output for all samples x [N, ...]: [N, ...]. Stateful layers carry their states on, from
+    /// call to call. Throws ValueError for no samples, ShapeError when the model's output has not one row per
+    /// sample.
     Tensor<T> predict(const Tensor<T>& x, std::size_t batch_size = default_batch_size);
 
     Module<T>& model() const noexcept { return *model_; }
@@ -105,24 +131,32 @@ class Trainer {
     const Loss<T>& loss() const noexcept { return loss_; }
 
   private:
-    void train(const Dataset<T>& data, const Dataset<T>* validation, const FitOptions<T>& options,
-               History& history);
+    class Fit;
+
+    History fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options);
     void find_parameters();
     double step(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights);
-    double evaluate(const Dataset<T>& data, std::size_t batch_size, Progress* progress);
+    double update(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights);
+    Logs evaluate(BatchSource<T>& source, std::optional<std::size_t> steps, const char* function,
+                  Progress* progress);
 
     Module<T>* model_;
     std::unique_ptr<Optimizer<T>> optimizer_;
     Loss<T> loss_;
+    std::vector<Metric<T>> metrics_;
     // The model's, found when it has been called for the first time.
     std::vector<Variable<T>> parameters_;
-    // Whether the model may have regularizers and constraints: a step looks for them only then.
+    // Whether the model may have regularizers, constraints, and what it remembers from call to call: a step
+    // looks for them only then.
     bool regularized_ = true;
     bool constrained_ = true;
+    bool remembers_ = true;
 };
 
 template <class Model, class O, class L>
 Trainer(Model&, O, L) -> Trainer<typename Model::value_type>;
+template <class Model, class O, class L>
+Trainer(Model&, O, L, std::vector<Metric<typename Model::value_type>>) -> Trainer<typename Model::value_type>;
 
 extern template class Trainer<float>;
 extern template class Trainer<double>;

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -17,7 +20,9 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/reduce.hpp"
+#include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/embedding.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/masking.hpp"
@@ -225,9 +230,8 @@ TEST_CASE("a loss that is not finite is refused before it reaches a weight") {
     Trainer trainer(model, Adam<double>(), MeanSquaredError{});
     CHECK(thrown_by(
               [&] { trainer.fit(data, {.epochs = 3, .batch_size = 1, .shuffle = false, .verbose = 0}); }) ==
-          "ValueError: fit: epoch 1, step 4: the loss is nan; weights and optimizer are as they were before "
-          "this step "
-          "(DetectAnomaly finds the operation)");
+          "ValueError: fit: epoch 1, step 4: the loss is nan: the targets are not finite: element [0, 0] of "
+          "shape [1, 1] is nan; model and optimizer are as they were before this step");
     CHECK(trainer.optimizer().iterations() == 3);
     Affine<double> expected;
     Trainer until(expected, Adam<double>(), MeanSquaredError{});
@@ -482,4 +486,237 @@ TEST_CASE("padding of inputs and targets changes neither history nor weights") {
     CHECK(std::ranges::all_of(zeros, [](double v) { return std::isfinite(v); }));
     CHECK(train(std::nan("")) == zeros);
     CHECK(train(1e300) == zeros);
+}
+
+namespace {
+
+/// A layer that divides its inputs by a number of its own.
+class Divide : public Module<double> {
+  public:
+    explicit Divide(double by) : by_(by) {}
+    std::string type() const override { return "Divide"; }
+    PartialShape compute_output_shape(const PartialShape& input_shape) const override { return input_shape; }
+
+  protected:
+    Variable<double> call(const Variable<double>& x) override { return x / constant(full<double>({}, by_)); }
+
+  private:
+    double by_;
+};
+
+/// What a run of one step with these samples throws.
+std::string failure_of(Module<double>& model, const Dataset<double>& data) {
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.1}), MeanSquaredError{});
+    return thrown_by([&] { trainer.fit(data, {.batch_size = 8, .shuffle = false, .verbose = 0}); });
+}
+
+/// [n, T, 1] of numbers that differ.
+Dataset<double> sequences(std::size_t n, std::size_t steps) {
+    Generator generator(2);
+    return {generator.uniform<double>({n, steps, 1}, -1.0, 1.0), generator.uniform<double>({n, 2})};
+}
+
+}  // namespace
+
+TEST_CASE("what is not finite is named: input, first layer, target or loss") {
+    Dataset<double> data = sequences(3, 4);
+    const auto has = [](const std::string& message, const std::string& part) {
+        CAPTURE(message);
+        CHECK(message.find(part) != std::string::npos);
+        CHECK(message.find("ValueError: fit: epoch 1, step 1: ") == 0);
+    };
+    Sequential<double> model;
+    model.add(LSTM<double>({.units = 2, .return_sequences = true, .name = "first"}));
+    model.add(Divide(0.0));
+    model.add(LSTM<double>({.units = 2}));
+    has(failure_of(model, data),
+        "the loss is nan: the first layer whose output is not finite is layer \"divide\" (Divide): element "
+        "[0, 0, "
+        "0] "
+        "of shape [3, 4, 2] is ");
+    {
+        const DetectAnomaly anomaly;
+        const std::string message = failure_of(model, data);
+        has(message, "divide computed a value that is not finite");
+    }
+    Sequential<double> sound;
+    sound.add(LSTM<double>({.units = 2}));
+    Dataset<double> bad = data;
+    bad.x(1, 2, 0) = -std::numeric_limits<double>::infinity();
+    bad.x(2, 2, 0) = std::nan("");
+    has(failure_of(sound, bad), "the inputs are not finite: element [1, 2, 0] of shape [3, 4, 1] is -inf");
+    bad = data;
+    bad.y(2, 1) = std::nan("");
+    has(failure_of(sound, bad), "the targets are not finite: element [2, 1] of shape [3, 2] is nan");
+    bad.y(2, 1) = 1e300;
+    has(failure_of(sound, bad),
+        "the loss is inf: the outputs of all layers are finite, the loss of them is not");
+}
+
+TEST_CASE("a step that fails leaves what the model remembers as it was") {
+    Sequential<double> model;
+    model.add(GRU<double>({.units = 2, .dropout = 0.5, .seed = 4, .stateful = true}));
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.1}), MeanSquaredError{}, {RootMeanSquaredError{}});
+    Dataset<double> data = sequences(3, 4);
+    trainer.train_on_batch(data.x, data.y);
+    const ModuleState<double> before = model.state();
+    REQUIRE(before.generators.size() == 1);
+    REQUIRE(before.states.size() == 1);
+    Dataset<double> bad = data;
+    SUBCASE("by a target") {
+        bad.y(1, 1) = std::nan("");
+    }
+    SUBCASE("by an input") {
+        bad.x(1, 1, 0) = std::nan("");
+    }
+    SUBCASE("by a shape") {
+        bad.y = zeros<double>({3, 7});
+    }
+    CHECK_THROWS_AS(trainer.train_on_batch(bad.x, bad.y), Error);
+    const ModuleState<double> after = model.state();
+    CHECK(after.generators == before.generators);
+    CHECK(after.states == before.states);
+}
+
+TEST_CASE("metrics are those of all samples of the epoch, of training and of validation") {
+    const Dataset<double> data = line<double>(10), validation = line<double>(7);
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{},
+                    {MeanAbsoluteError{}, RootMeanSquaredError{}});
+    const History history =
+        trainer.fit(data, {.epochs = 2, .batch_size = 4, .validation_data = validation, .verbose = 0});
+    CHECK(history.names() ==
+          std::vector<std::string>{"loss", "mean_absolute_error", "root_mean_squared_error", "val_loss",
+                                   "val_mean_absolute_error", "val_root_mean_squared_error"});
+    const auto mean = [&](const Dataset<double>& d, int power) {
+        double total = 0.0;
+        for (std::size_t i = 0; i < d.size(); ++i)
+            total += std::pow(std::abs(d.y.data()[i] - d.x.data()[i]), power);
+        return total / static_cast<double>(d.size());
+    };
+    for (int epoch = 0; epoch < 2; ++epoch) {
+        const Logs& logs = history.epochs()[static_cast<std::size_t>(epoch)].logs;
+        CHECK(logs["mean_absolute_error"] == doctest::Approx(mean(data, 1)).epsilon(1e-14));
+        CHECK(logs["root_mean_squared_error"] == doctest::Approx(std::sqrt(mean(data, 2))).epsilon(1e-14));
+        CHECK(logs["val_mean_absolute_error"] == doctest::Approx(mean(validation, 1)).epsilon(1e-14));
+    }
+    CHECK(trainer.evaluate(validation, 3)["root_mean_squared_error"] ==
+          doctest::Approx(std::sqrt(mean(validation, 2))).epsilon(1e-14));
+    CHECK_THROWS_WITH_AS(Trainer<double>(model, SGD<double>(), MeanSquaredError{},
+                                         {RootMeanSquaredError{}, RootMeanSquaredError{}}),
+                         "trainer: two numbers would be called \"root_mean_squared_error\"", ValueError);
+}
+
+TEST_CASE("sample and class weights change the loss as said") {
+    Dataset<double> data{tensor<double>({4, 1}, {1, 2, 3, 4}), tensor<double>({4, 1}, {0, 1, 1, 2})};
+    Affine<double> model;  // predicts x at first
+    const auto loss_of = [&](const Dataset<double>& d, const std::map<std::int64_t, double>& class_weight) {
+        Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{});
+        return trainer.fit(d, {.class_weight = class_weight, .verbose = 0})["loss"][0];
+    };
+    // The errors are 1, 1, 4, 4.
+    CHECK(loss_of(data, {}) == doctest::Approx(10.0 / 4));
+    CHECK(loss_of(data, {{1, 3.0}, {2, 0.5}}) == doctest::Approx((1 + 3.0 * (1 + 4) + 0.5 * 4) / 4));
+    Dataset<double> one_hot{full<double>({4, 3}, 0.5),
+                            tensor<double>({4, 3}, {1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1})};
+    const double all = loss_of(one_hot, {});
+    CHECK(loss_of(one_hot, {{0, 2.0}, {1, 2.0}, {2, 2.0}}) == doctest::Approx(2.0 * all));
+    CHECK(loss_of(one_hot, {{0, 0.0}, {1, 0.0}, {2, 0.0}}) == 0.0);
+    data.sample_weight = tensor<double>({4}, {2, 0, 1, 1});
+    CHECK(loss_of(data, {}) == doctest::Approx((2 + 4 + 4) / 4.0));
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{}, {MeanAbsoluteError{}});
+    const Logs logs = trainer.evaluate(data, 3);
+    CHECK(logs["loss"] == doctest::Approx(((2 + 4) / 3.0 * 3 + 4) / 4.0));
+    CHECK(logs["mean_absolute_error"] == doctest::Approx((1 + 1 + 2 + 2) / 4.0));  // as in Keras without them
+    CHECK(thrown_by([&] {
+              loss_of(data, {{1, 2.0}});
+          }) ==
+          "ValueError: fit: epoch 1, step 1: fit: give either a class_weight or data with sample weights");
+    data.sample_weight.reset();
+    CHECK(thrown_by([&] {
+              loss_of(data, {{1, -2.0}});
+          }) == "ValueError: fit: class_weight must be finite and at least 0, got -2 for class 1");
+}
+
+TEST_CASE("steps_per_epoch cuts passes over the data into epochs") {
+    const Dataset<double> data = line<double>(10);
+    Recorder model;
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{});
+    const History history = trainer.fit(
+        data, {.epochs = 3, .batch_size = 4, .shuffle = false, .steps_per_epoch = 2, .verbose = 0});
+    REQUIRE(model.calls.size() == 6);
+    const std::vector<double> all(data.x.begin(), data.x.end());
+    for (std::size_t k = 0; k < 6; ++k) {
+        const std::size_t begin = 4 * (k % 3), end = std::min<std::size_t>(10, begin + 4);
+        CHECK(model.calls[k].x == std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                      all.begin() + static_cast<std::ptrdiff_t>(end)));
+    }
+    CHECK(history.epochs().size() == 3);
+    CHECK(thrown_by([&] { trainer.fit(data, {.steps_per_epoch = 0, .verbose = 0}); }) ==
+          "ValueError: fit: steps_per_epoch must be at least 1, got 0");
+}
+
+TEST_CASE("a stateful model reads a stream from batch to batch, and validation does not disturb it") {
+    std::vector<std::int64_t> ids(100);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(i * i % 5);
+    const auto train = [&](bool validate) {
+        Sequential<double> model;
+        model.add(Embedding<double>({.input_dim = 5, .output_dim = 2}));
+        model.add(GRU<double>({.units = 3, .return_sequences = true, .stateful = true}));
+        model.add(Dense<double>({.units = 5}));
+        Trainer trainer(model, SGD<double>({.learning_rate = 0.3}),
+                        SparseCategoricalCrossentropy{.from_logits = true}, {SparseCategoricalAccuracy{}});
+        StreamBatches<double> source(TextStream<double>(ids, {.batch_size = 2, .steps = 5}));
+        StreamBatches<double> other(TextStream<double>(ids, {.batch_size = 3, .steps = 4}));
+        const History history = trainer.fit(
+            source, {.epochs = 3, .validation_source = validate ? &other : nullptr, .verbose = 0});
+        return history["loss"];
+    };
+    set_random_seed(1);
+    const std::vector<double> with = train(true);
+    set_random_seed(1);
+    CHECK(with == train(false));
+    CHECK(with.back() < with.front());
+}
+
+TEST_CASE("predict carries the states of a stateful model on, evaluate does not") {
+    Sequential<double> model;
+    model.add(GRU<double>({.units = 2, .stateful = true}));
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    const Dataset<double> data = sequences(3, 4);
+    const Tensor<double> first = trainer.predict(data.x);
+    const Tensor<double> second = trainer.predict(data.x);
+    CHECK(first != second);
+    const Logs fresh = trainer.evaluate(data);
+    CHECK(fresh == trainer.evaluate(data));
+    model.reset_state();
+    CHECK(trainer.predict(data.x) == first);
+    trainer.evaluate(sequences(2, 4));
+    CHECK(trainer.predict(data.x) == second);
+}
+
+TEST_CASE("sources without batches, and with too few of them, are refused") {
+    class Nothing : public BatchSource<double> {
+      public:
+        void start(Generator&) override {}
+        std::optional<Batch<double>> next() override { return std::nullopt; }
+    };
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    Nothing nothing;
+    CHECK(thrown_by([&] { trainer.fit(nothing, {.verbose = 0}); }) ==
+          "ValueError: fit: the data has no batches");
+    CHECK(thrown_by([&] { trainer.fit(nothing, {.steps_per_epoch = 2, .verbose = 0}); }) ==
+          "ValueError: fit: the data has no batches");
+    CHECK(thrown_by([&] { trainer.evaluate(nothing); }) == "ValueError: evaluate: the source has no batches");
+    const Dataset<double> data = line<double>(10);
+    DatasetBatches<double> batches(data, 4);
+    CHECK(thrown_by([&] { trainer.evaluate(batches, 4); }) ==
+          "ValueError: evaluate: 4 steps asked for, the source has 3 batches");
+    CHECK(thrown_by([&] {
+              trainer.fit(batches, {.validation_split = 0.5, .verbose = 0});
+          }).find("a validation_split needs a Dataset") != std::string::npos);
+    CHECK(thrown_by([&] {
+              trainer.fit(data, {.validation_data = data, .validation_source = &batches, .verbose = 0});
+          }) == "ValueError: fit: give either validation_data or a validation_source");
 }
