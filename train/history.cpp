@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/finite.hpp"
@@ -116,6 +117,25 @@ std::string History::csv() const {
         out += '\n';
     }
     return out;
+}
+
+std::string History::json() const {
+    nlohmann::ordered_json lists{{"epoch", nlohmann::ordered_json::array()},
+                                 {"seconds", nlohmann::ordered_json::array()}};
+    const std::vector<std::string> columns = names();
+    for (const Epoch& epoch : epochs_) {
+        lists["epoch"].push_back(epoch.epoch);
+        lists["seconds"].push_back(epoch.seconds);
+        for (const std::string& name : columns) {
+            auto& list = lists[name];
+            if (epoch.logs.contains(name)) {
+                list.push_back(epoch.logs[name]);  // null where it is not finite
+            } else {
+                list.push_back(nullptr);
+            }
+        }
+    }
+    return lists.dump();
 }
 
 std::ostream& operator<<(std::ostream& out, const History& history) {

@@ -60,6 +60,10 @@ class History {
     /// exactly.
     std::string csv() const;
 
+    /// A JSON object of lists with a number for each epoch, as exactly: {"epoch": [1, 2], "seconds": [...],
+    /// "loss": [...]}. What an epoch lacks, or is not finite, is null.
+    std::string json() const;
+
   private:
     std::vector<Epoch> epochs_;
 };

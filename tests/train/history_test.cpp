@@ -84,3 +84,13 @@ TEST_CASE("numbers for reading have 4 decimals, or 5 digits where they are very 
     CHECK(detail::format_metric(-std::numeric_limits<double>::infinity()) == "-inf");
     CHECK(detail::format_metric(-std::numeric_limits<double>::quiet_NaN()) == "nan");
 }
+
+TEST_CASE("JSON holds every number exactly, null where there is none") {
+    History history = two_epochs();
+    history.append({.epoch = 3,
+                    .seconds = 0.5,
+                    .logs = logs({{"loss", std::numeric_limits<double>::quiet_NaN()}, {"a \"b\"", 2.0}})});
+    CHECK(history.json() == R"({"epoch":[1,2,3],"seconds":[1.25,12.5,0.5],"loss":[0.1,1e-05,null],)"
+                            R"("val_loss":[null,0.3333333333333333,null],"a \"b\"":[null,null,2.0]})");
+    CHECK(History().json() == R"({"epoch":[],"seconds":[]})");
+}
