@@ -90,6 +90,7 @@
 #include "seqgrad/train/callbacks.hpp"
 #include "seqgrad/train/event_file.hpp"
 #include "seqgrad/train/history.hpp"
+#include "seqgrad/train/learning_rate_finder.hpp"
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/metrics.hpp"
 #include "seqgrad/train/progress.hpp"

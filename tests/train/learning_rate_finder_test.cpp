@@ -1,0 +1,114 @@
+#include "seqgrad/train/learning_rate_finder.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/dropout.hpp"
+#include "seqgrad/layers/gru.hpp"
+#include "seqgrad/layers/sequential.hpp"
+#include "seqgrad/optim/adam.hpp"
+#include "seqgrad/optim/schedules.hpp"
+#include "seqgrad/optim/sgd.hpp"
+
+using namespace seqgrad;
+
+namespace {
+
+/// 64 samples of y = 2 x, x uniform in [-1, 1).
+Dataset<double> line() {
+    Generator generator(3);
+    Dataset<double> data{generator.uniform<double>({64, 1}, -1.0, 1.0), zeros<double>({64, 1})};
+    for (std::size_t i = 0; i < 64; ++i) data.y.data()[i] = 2.0 * data.x.data()[i];
+    return data;
+}
+
+Dense<double> single_weight() {
+    return Dense<double>({.units = 1, .use_bias = false, .kernel_initializer = Zeros{}});
+}
+
+}  // namespace
+
+TEST_CASE("the rates grow by one factor, and the losses are those of training with them") {
+    Dense<double> model = single_weight();
+    const Dataset<double> data = line();
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    const LearningRateCurve curve = find_learning_rate(
+        trainer, data, {.min_rate = 1e-3, .max_rate = 1.0, .steps = 4, .batch_size = 64, .smoothing = 0.5});
+    // One batch of all samples: w <- w - rate 2 m (w - 2) with m the mean of x^2, from w = 0.
+    double m = 0.0, w = 0.0, mean = 0.0;
+    for (const double x : elements(data.x)) m += x * x / 64;
+    REQUIRE(curve.rates.size() == 4);
+    for (std::size_t k = 0; k < 4; ++k) {
+        const double rate = std::pow(10.0, static_cast<double>(k) - 3.0), loss = m * (w - 2) * (w - 2);
+        mean = 0.5 * mean + 0.5 * loss;
+        CHECK(curve.rates[k] == doctest::Approx(rate).epsilon(1e-12));
+        CHECK(curve.losses[k] == doctest::Approx(loss).epsilon(1e-12));
+        CHECK(curve.smoothed[k] ==
+              doctest::Approx(mean / (1 - std::pow(0.5, static_cast<double>(k + 1)))).epsilon(1e-12));
+        w -= rate * 2 * m * (w - 2);
+    }
+    CHECK(curve.table().find("  smoothed\n     0.001") != std::string::npos);
+}
+
+TEST_CASE("the test ends where the loss diverges, and suggests a rate at which it falls") {
+    Dense<double> model = single_weight();
+    const Dataset<double> data = line();
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    const LearningRateCurve curve = find_learning_rate(
+        trainer, data, {.min_rate = 1e-5, .max_rate = 1e4, .steps = 200, .batch_size = 16, .seed = 1});
+    CHECK(curve.rates.size() < 200);
+    // Gradient descent on this loss converges for rates below 1 / m = 3.
+    CHECK(curve.suggestion() > 1e-3);
+    CHECK(curve.suggestion() < 3.0);
+    CHECK_THROWS_WITH_AS(
+        LearningRateCurve({.rates = {1, 2, 3}, .losses = {1, 2, 3}, .smoothed = {1, 2, 3}}).suggestion(),
+        "learning rate curve: the loss falls at no rate", ValueError);
+}
+
+TEST_CASE("model, optimizer and training are afterwards as they were") {
+    const auto run = [](bool find, bool trained_before) {
+        set_random_seed(5);
+        Sequential<double> model;
+        model.add(Dense<double>({.units = 3}));
+        model.add(Dropout<double>({.rate = 0.5, .seed = 2}));
+        model.add(Dense<double>({.units = 1}));
+        const Dataset<double> data = line();
+        model.build({unknown, 1});
+        Trainer trainer(model, Adam<double>({.learning_rate = 0.01}), MeanSquaredError{});
+        if (trained_before) trainer.fit(data, {.verbose = 0, .seed = 1});
+        if (find) {
+            find_learning_rate(trainer, data, {.steps = 20, .seed = 9});
+            CHECK(trainer.optimizer().learning_rate() == 0.01);
+        }
+        return trainer.fit(data, {.epochs = 2, .verbose = 0, .seed = 1})["loss"];
+    };
+    for (const bool trained_before : {false, true})
+        CHECK(run(true, trained_before) == run(false, trained_before));
+}
+
+TEST_CASE("what cannot be tried is refused") {
+    Dense<double> model = single_weight();
+    const Dataset<double> data = line();
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    const auto with = [&](LearningRateFinderOptions options) { find_learning_rate(trainer, data, options); };
+    CHECK_THROWS_WITH_AS(with({.min_rate = 0}),
+                         "find_learning_rate: min_rate must be finite and above 0, got 0", ValueError);
+    CHECK_THROWS_WITH_AS(with({.min_rate = 2, .max_rate = 1}),
+                         "find_learning_rate: max_rate must be finite and above min_rate, got 1", ValueError);
+    CHECK_THROWS_WITH_AS(with({.steps = 1}), "find_learning_rate: steps must be at least 2, got 1",
+                         ValueError);
+    CHECK_THROWS_AS(with({.smoothing = 1}), ValueError);
+    CHECK_THROWS_AS(with({.divergence = 1}), ValueError);
+    CHECK_THROWS_AS(with({.batch_size = 0}), ValueError);
+    Trainer scheduled(
+        model,
+        SGD<double>({.learning_rate = ExponentialDecay(
+                         {.initial_learning_rate = 0.1, .decay_steps = 10, .decay_rate = 0.5})}),
+        MeanSquaredError{});
+    CHECK_THROWS_AS(find_learning_rate(scheduled, data), ValueError);
+}
