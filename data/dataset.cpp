@@ -68,6 +68,12 @@ std::size_t Dataset<T>::size() const {
         throw ShapeError(fmt::format("dataset: expected sample weights [{}, ...], got {}", x.shape(0),
                                      to_string(sample_weight->shape())));
     }
+    for (const Tensor<T>& input : more_inputs) {
+        if (input.dimension() == 0 || input.shape(0) != x.shape(0)) {
+            throw ShapeError(fmt::format("dataset: expected further inputs [{}, ...], got {}", x.shape(0),
+                                         to_string(input.shape())));
+        }
+    }
     return x.shape(0);
 }
 
@@ -79,6 +85,7 @@ Dataset<T> Dataset<T>::slice(std::size_t begin, std::size_t end) const {
     }
     Dataset part{slice_samples(x, begin, end), slice_samples(y, begin, end)};
     if (sample_weight) part.sample_weight = slice_samples(*sample_weight, begin, end);
+    for (const Tensor<T>& input : more_inputs) part.more_inputs.push_back(slice_samples(input, begin, end));
     return part;
 }
 
@@ -90,6 +97,7 @@ Dataset<T> Dataset<T>::select(std::span<const std::size_t> samples) const {
     }
     Dataset part{select_samples(x, samples), select_samples(y, samples)};
     if (sample_weight) part.sample_weight = select_samples(*sample_weight, samples);
+    for (const Tensor<T>& input : more_inputs) part.more_inputs.push_back(select_samples(input, samples));
     return part;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
@@ -20,8 +21,11 @@ struct Dataset {
     Tensor<T> y;  ///< targets [N, ...]
     /// How much each sample [N], or each of its steps [N, T], counts in the loss; all alike without it.
     std::optional<Tensor<T>> sample_weight = {};
+    /// Further inputs [N, ...], after x, of a model that takes several.
+    std::vector<Tensor<T>> more_inputs = {};
 
-    /// Number of samples N. Throws ShapeError unless x, y and the weights have a first axis of the same size.
+    /// Number of samples N. Throws ShapeError unless inputs, targets and weights have a first axis of the
+    /// same size.
     std::size_t size() const;
 
     /// The samples [begin, end), in their order. Throws ValueError unless begin <= end <= N, ShapeError as

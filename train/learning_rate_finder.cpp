@@ -8,6 +8,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/grad_mode.hpp"
+#include "seqgrad/train/internal/model_call.hpp"
 
 namespace seqgrad {
 
@@ -97,7 +98,7 @@ LearningRateCurve find_learning_rate(Trainer<T>& trainer, BatchSource<T>& source
     Module<T>& model = trainer.model();
     if (!model.built()) {
         const NoGrad no_grad;
-        model(constant(batch->samples.x));
+        detail::output_of(model, batch->samples);
         model.reset_state();
     }
     const Experiment<T> experiment(trainer);
@@ -115,8 +116,7 @@ LearningRateCurve find_learning_rate(Trainer<T>& trainer, BatchSource<T>& source
         if (batch->reset_state) model.reset_state();
         double loss;
         try {
-            const auto& [x, y, sample_weight] = batch->samples;
-            loss = trainer.train_on_batch(x, y, {.sample_weight = sample_weight});
+            loss = trainer.train_on_batch(batch->samples);
         } catch (const NonFiniteError&) {
             break;
         }

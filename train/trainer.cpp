@@ -14,7 +14,7 @@
 #include "seqgrad/core/grad_mode.hpp"
 #include "seqgrad/core/internal/finite.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
-#include "seqgrad/train/internal/diagnosis.hpp"
+#include "seqgrad/train/internal/model_call.hpp"
 
 namespace seqgrad {
 
@@ -146,18 +146,17 @@ void Trainer<T>::find_parameters() {
 }
 
 template <class T>
-double Trainer<T>::step(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights) {
+double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights) {
     const Remembered<T> before(*model_, remembers_);
     remembers_ = static_cast<bool>(before);
     std::vector<Metric<T>> gathered = metrics_;
     try {
-        return update(x, y, weights);
+        return update(batch, weights);
     } catch (const NonFiniteError& error) {
         before.give_back();
         const bool of_gradient = dynamic_cast<const LossNotFinite*>(&error) == nullptr;
         std::optional<std::string> cause;
-        if (!of_gradient || anomaly_detection_enabled())
-            cause = detail::diagnose_non_finite(*model_, x, y);
+        if (!of_gradient || anomaly_detection_enabled()) cause = detail::diagnose_non_finite(*model_, batch);
         before.give_back();
         metrics_ = std::move(gathered);
         if (!cause && !of_gradient) cause = "the outputs of all layers are finite, the loss of them is not";
@@ -172,9 +171,9 @@ double Trainer<T>::step(const Tensor<T>& x, const Tensor<T>& y, const LossWeight
 }
 
 template <class T>
-double Trainer<T>::update(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights) {
-    const Variable<T> output = (*model_)(constant(x));
-    Variable<T> loss = loss_(y, output, weights);
+double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights) {
+    const Variable<T> output = detail::output_of(*model_, batch);
+    Variable<T> loss = loss_(batch.y, output, weights);
     if (regularized_) {
         const Variable<T> penalty = model_->regularization_loss();
         regularized_ = static_cast<bool>(penalty);
@@ -188,7 +187,7 @@ double Trainer<T>::update(const Tensor<T>& x, const Tensor<T>& y, const LossWeig
     for (Variable<T>& p : parameters_) p.clear_grad();
     backward(loss);
     // Before the update, since it may throw; `step` takes it back where the update does.
-    for (Metric<T>& metric : metrics_) metric.update(y, output.detach(), {.mask = weights.mask});
+    for (Metric<T>& metric : metrics_) metric.update(batch.y, output.detach(), {.mask = weights.mask});
     optimizer_->apply(parameters_);
     if (constrained_) constrained_ = model_->apply_constraints();
     return value;
@@ -197,7 +196,14 @@ double Trainer<T>::update(const Tensor<T>& x, const Tensor<T>& y, const LossWeig
 template <class T>
 double Trainer<T>::train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights) {
     const TrainingMode<T> mode(*model_, true);
-    return step(x, y, weights);
+    return step({.x = x, .y = y}, weights);
+}
+
+template <class T>
+double Trainer<T>::train_on_batch(const Dataset<T>& batch) {
+    batch.size();
+    const TrainingMode<T> mode(*model_, true);
+    return step(batch, {.sample_weight = batch.sample_weight});
 }
 
 template <class T>
@@ -371,7 +377,7 @@ std::vector<NamedParameter<T>> Trainer<T>::Fit::checked_parameters(const Trainin
         if (!batch) throw ValueError("fit: the data has no batches");
         const NoGrad no_grad;
         const TrainingMode<T> mode(run_.model, false);
-        run_.model(constant(batch->samples.x));
+        detail::output_of(run_.model, batch->samples);
     }
     const auto listed = [](const auto& all, auto name, auto value) {
         std::vector<std::string> parts;
@@ -469,8 +475,7 @@ bool Trainer<T>::Fit::step(const Batch<T>& batch) {
     try {
         const std::size_t samples = samples_of(batch);
         if (batch.reset_state) run_.model.reset_state();
-        loss_ += trainer_.step(batch.samples.x, batch.samples.y,
-                               weights_of(batch.samples, options_.class_weight)) *
+        loss_ += trainer_.step(batch.samples, weights_of(batch.samples, options_.class_weight)) *
                  static_cast<double>(samples);
         samples_ += samples;
     } catch (const NonFiniteError& error) {
@@ -612,13 +617,14 @@ Logs Trainer<T>::evaluate(BatchSource<T>& source, std::optional<std::size_t> ste
             }
             if (!batch) break;
             if (batch->reset_state) model_->reset_state();
-            const auto& [x, y, sample_weight] = batch->samples;
+            const Dataset<T>& data = batch->samples;
             const std::size_t rows = samples_of(*batch);
-            const Variable<T> output = (*model_)(constant(x));
-            total += static_cast<double>(loss_(y, output, {.sample_weight = sample_weight}).item()) *
-                     static_cast<double>(rows);
+            const Variable<T> output = detail::output_of(*model_, data);
+            total +=
+                static_cast<double>(loss_(data.y, output, {.sample_weight = data.sample_weight}).item()) *
+                static_cast<double>(rows);
             samples += rows;
-            for (Metric<T>& metric : metrics) metric.update(y, output);
+            for (Metric<T>& metric : metrics) metric.update(data.y, output);
             if (k == 0) {  // before the first call there may be no parameters
                 const Variable<T> regularization = model_->regularization_loss();
                 if (regularization) penalty = static_cast<double>(regularization.item());
@@ -639,15 +645,36 @@ Logs Trainer<T>::evaluate(BatchSource<T>& source, std::optional<std::size_t> ste
 
 template <class T>
 Tensor<T> Trainer<T>::predict(const Tensor<T>& x, std::size_t batch_size) {
-    if (x.dimension() == 0) throw ShapeError("predict: expected inputs [N, ...], got []");
-    const std::size_t samples = x.shape(0);
+    return predict(std::vector<const Tensor<T>*>{&x}, batch_size);
+}
+
+template <class T>
+Tensor<T> Trainer<T>::predict(const std::vector<Tensor<T>>& inputs, std::size_t batch_size) {
+    std::vector<const Tensor<T>*> all;
+    for (const Tensor<T>& input : inputs) all.push_back(&input);
+    return predict(all, batch_size);
+}
+
+template <class T>
+Tensor<T> Trainer<T>::predict(const std::vector<const Tensor<T>*>& inputs, std::size_t batch_size) {
+    if (inputs.empty()) throw ValueError("predict: there are no inputs");
+    for (const Tensor<T>* input : inputs) {
+        if (input->dimension() == 0 || input->shape(0) != inputs[0]->shape(0)) {
+            throw ShapeError(
+                fmt::format("predict: expected inputs [N, ...], got {}{}", to_string(input->shape()),
+                            input == inputs[0] ? "" : " beside " + to_string(inputs[0]->shape())));
+        }
+    }
+    const std::size_t samples = inputs[0]->shape(0);
     check_sizes("predict", samples, batch_size);
     const NoGrad no_grad;
     const TrainingMode<T> mode(*model_, false);
     Tensor<T> out;
     for (std::size_t begin = 0; begin < samples; begin += batch_size) {
         const std::size_t end = std::min(samples, begin + batch_size);
-        const Variable<T> y = (*model_)(constant(rows(x, begin, end)));
+        std::vector<Variable<T>> batch;
+        for (const Tensor<T>* input : inputs) batch.push_back(constant(rows(*input, begin, end)));
+        const Variable<T> y = detail::output_of(*model_, batch);
         Shape shape(y.shape().begin(), y.shape().end());
         if (shape.empty() || shape[0] != end - begin) {
             throw ShapeError(fmt::format("predict: {} made {} of a batch of {}, not one row per sample",

@@ -80,6 +80,8 @@ struct FitOptions {
 /// after every update, what the mask of the model's output leaves out does not count (losses.hpp), and
 /// metrics look away from sample weights.
 ///
+/// Of a model with several outputs the first one is trained and measured.
+///
 /// The model stays the user's and must outlive the Trainer. While fitting it is in training mode, otherwise
 /// in inference mode; afterwards it is in the mode in which it was.
 template <class T>
@@ -113,6 +115,8 @@ class Trainer {
 
     /// Makes one update, in training mode, and returns the loss before it. Throws as `fit` does.
     double train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights = {});
+    /// The same for samples with several inputs or weights of their own.
+    double train_on_batch(const Dataset<T>& batch);
 
     /// The loss, as "loss", the mean over batches weighted by their numbers of samples, and the metrics of
     /// all samples. Stateful layers begin afresh, and have afterwards the states that they had before. Throws
@@ -125,6 +129,8 @@ class Trainer {
     /// call to call. Throws ValueError for no samples, ShapeError when the model's output has not one row per
     /// sample.
     Tensor<T> predict(const Tensor<T>& x, std::size_t batch_size = default_batch_size);
+    /// The same for a model of several inputs [N, ...], of which it gives the first output.
+    Tensor<T> predict(const std::vector<Tensor<T>>& inputs, std::size_t batch_size = default_batch_size);
 
     Module<T>& model() const noexcept { return *model_; }
     Optimizer<T>& optimizer() const noexcept { return *optimizer_; }
@@ -135,8 +141,9 @@ class Trainer {
 
     History fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options);
     void find_parameters();
-    double step(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights);
-    double update(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights);
+    double step(const Dataset<T>& batch, const LossWeights<T>& weights);
+    double update(const Dataset<T>& batch, const LossWeights<T>& weights);
+    Tensor<T> predict(const std::vector<const Tensor<T>*>& inputs, std::size_t batch_size);
     Logs evaluate(BatchSource<T>& source, std::optional<std::size_t> steps, const char* function,
                   Progress* progress);
 

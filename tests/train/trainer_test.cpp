@@ -720,3 +720,40 @@ TEST_CASE("sources without batches, and with too few of them, are refused") {
               trainer.fit(data, {.validation_data = data, .validation_source = &batches, .verbose = 0});
           }) == "ValueError: fit: give either validation_data or a validation_source");
 }
+
+TEST_CASE("a model of several inputs is trained, evaluated and asked like any other") {
+    // y = scale x + other, of which the scale is learnt.
+    class Sum : public Module<double> {
+      public:
+        std::string type() const override { return "Sum"; }
+
+      protected:
+        void members(Members<double>& m) override { m.parameter("scale", scale_); }
+        void build_several(const std::vector<PartialShape>&) override {
+            scale_ = parameter(zeros<double>({1}));
+        }
+        std::vector<Variable<double>> call_several(const std::vector<Variable<double>>& inputs) override {
+            if (inputs.size() != 2) throw ValueError("Sum: takes two inputs");
+            return {scale_ * inputs[0] + inputs[1], inputs[0]};
+        }
+
+      private:
+        Variable<double> scale_;
+    };
+    Dataset<double> data = line<double>(20);
+    data.more_inputs = {ones<double>({20, 1})};
+    Sum model;
+    Trainer trainer(model, Adam<double>({.learning_rate = 0.1}), MeanSquaredError{});
+    const History history =
+        trainer.fit(data, {.epochs = 100, .validation_split = 0.2, .verbose = 0, .seed = 1});
+    CHECK(history["val_loss"].back() < 1e-4);
+    CHECK(trainer.evaluate(data, 7)["loss"] < 1e-4);
+    const Tensor<double> y = trainer.predict({data.x, data.more_inputs[0]}, 6);
+    for (std::size_t i = 0; i < 20; ++i) CHECK(std::abs(y(i, 0) - data.y(i, 0)) < 0.02);
+    CHECK(trainer.train_on_batch(data) < 1e-4);
+    CHECK_THROWS_WITH_AS(trainer.predict({data.x, ones<double>({3, 1})}),
+                         "predict: expected inputs [N, ...], got [3, 1] beside [20, 1]", ShapeError);
+    data.more_inputs[0] = ones<double>({19, 1});
+    CHECK_THROWS_WITH_AS(trainer.fit(data, {.verbose = 0}),
+                         "dataset: expected further inputs [20, ...], got [19, 1]", ShapeError);
+}

@@ -1,4 +1,4 @@
-#include "seqgrad/train/internal/diagnosis.hpp"
+#include "seqgrad/train/internal/model_call.hpp"
 
 #include <optional>
 #include <span>
@@ -61,9 +61,28 @@ class FirstNonFinite : public CallWatch<T> {
 }  // namespace
 
 template <class T>
-std::optional<std::string> diagnose_non_finite(Module<T>& model, const Tensor<T>& x, const Tensor<T>& y) {
-    if (const std::string element = non_finite_element(x); !element.empty())
-        return fmt::format("the inputs are not finite: {}", element);
+Variable<T> output_of(Module<T>& model, const std::vector<Variable<T>>& inputs) {
+    if (inputs.size() == 1) return model(inputs[0]);
+    const std::vector<Variable<T>> outputs = model(inputs);
+    if (outputs.empty()) throw ValueError(fmt::format("{}: gave no output", model.description()));
+    return outputs[0];
+}
+
+template <class T>
+Variable<T> output_of(Module<T>& model, const Dataset<T>& batch) {
+    std::vector<Variable<T>> inputs{constant(batch.x)};
+    for (const Tensor<T>& input : batch.more_inputs) inputs.push_back(constant(input));
+    return output_of(model, inputs);
+}
+
+template <class T>
+std::optional<std::string> diagnose_non_finite(Module<T>& model, const Dataset<T>& batch) {
+    std::vector<const Tensor<T>*> inputs{&batch.x};
+    for (const Tensor<T>& input : batch.more_inputs) inputs.push_back(&input);
+    for (const Tensor<T>* input : inputs) {
+        if (const std::string element = non_finite_element(*input); !element.empty())
+            return fmt::format("the inputs are not finite: {}", element);
+    }
     const auto named = [&](const Module<T>& module) {
         const std::optional<std::string> path = model.path_to(module);
         return !path || path->empty() ? module.description()
@@ -72,7 +91,7 @@ std::optional<std::string> diagnose_non_finite(Module<T>& model, const Tensor<T>
     const NoGrad no_grad;
     FirstNonFinite<T> watch;
     try {
-        model(constant(x));
+        output_of(model, batch);
     } catch (const Error& error) {
         if (watch.found() == nullptr && watch.open() != nullptr)
             return fmt::format("{}: {}", named(*watch.open()), error.what());
@@ -81,14 +100,16 @@ std::optional<std::string> diagnose_non_finite(Module<T>& model, const Tensor<T>
         return fmt::format("the first layer whose output is not finite is {}: {}", named(*watch.found()),
                            watch.element());
     }
-    if (const std::string element = non_finite_element(y); !element.empty())
+    if (const std::string element = non_finite_element(batch.y); !element.empty())
         return fmt::format("the targets are not finite: {}", element);
     return std::nullopt;
 }
 
-template std::optional<std::string> diagnose_non_finite(Module<float>&, const Tensor<float>&,
-                                                        const Tensor<float>&);
-template std::optional<std::string> diagnose_non_finite(Module<double>&, const Tensor<double>&,
-                                                        const Tensor<double>&);
+template Variable<float> output_of(Module<float>&, const std::vector<Variable<float>>&);
+template Variable<double> output_of(Module<double>&, const std::vector<Variable<double>>&);
+template Variable<float> output_of(Module<float>&, const Dataset<float>&);
+template Variable<double> output_of(Module<double>&, const Dataset<double>&);
+template std::optional<std::string> diagnose_non_finite(Module<float>&, const Dataset<float>&);
+template std::optional<std::string> diagnose_non_finite(Module<double>&, const Dataset<double>&);
 
 }  // namespace seqgrad::detail
