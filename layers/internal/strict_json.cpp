@@ -149,9 +149,10 @@ class Builder {
         for (const Level& level : open_) {
             if (level.container->is_object() && level.key.empty()) break;
             path += '/';
-            const bool last = &level == &open_.back();
-            const std::size_t here =
-                last && element_size_ != 0 ? bytes_.size() / element_size_ : level.container->size();
+            const std::size_t size =
+                element_size_ != 0 ? bytes_.size() / element_size_ : level.container->size();
+            // All but the last one hold what is open inside them already.
+            const std::size_t here = &level == &open_.back() ? size : level.container->size() - 1;
             path += level.container->is_array() ? std::to_string(here) : level.key;
         }
         throw FormatError(fmt::format("{}: {}", path.empty() ? "/" : path, what));
