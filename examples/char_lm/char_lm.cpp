@@ -1,14 +1,15 @@
 // A language model of characters: learns from any text which character comes next, says how well on text it
 // has not seen, in nats and bits per character, and writes text of its own. Settings, characters and weights
-// are one JSON file, from which training goes on too.
+// are one JSON file. Beside it stand checkpoints, from which a run goes on exactly, also after Ctrl-C.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <memory>
-#include <numbers>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,17 +58,19 @@ struct Arguments {
     std::size_t top_k = 0;
 };
 
-/// Embedding, recurrent layers and a Dense layer that gives the logits of the next character.
+/// Embedding, recurrent layers and a Dense layer that gives the logits of the next character: characters
+/// [B, T] -> [B, T, V].
 class CharacterModel : public sg::Module<float> {
   public:
     using States = std::vector<std::vector<sg::Variable<float>>>;
 
-    CharacterModel(Settings settings, sg::CharacterVocabulary vocabulary)
+    /// A `stateful` one carries its states on from call to call.
+    CharacterModel(Settings settings, sg::CharacterVocabulary vocabulary, bool stateful = false)
         : settings_(std::move(settings)),
           vocabulary_(std::move(vocabulary)),
           embedding_({.input_dim = vocabulary_.size(), .output_dim = settings_.embedding}),
           logits_({.units = vocabulary_.size()}) {
-        for (std::size_t i = 0; i < settings_.layers; ++i) layers_.push_back(layer());
+        for (std::size_t i = 0; i < settings_.layers; ++i) layers_.push_back(layer(stateful));
         build({sg::unknown, sg::unknown});
     }
 
@@ -75,10 +78,10 @@ class CharacterModel : public sg::Module<float> {
     const Settings& settings() const { return settings_; }
     const sg::CharacterVocabulary& vocabulary() const { return vocabulary_; }
 
-    /// Logits [B, T, V] for characters [B, T] that come after what left these states; no states are zeros.
-    /// The states afterwards take their place.
-    sg::Variable<float> run(const sg::Tensor<std::int64_t>& characters, States& states) {
-        sg::Variable<float> x = embedding_(sg::constant(sg::from_integers<float>(characters)));
+    /// The same for characters that come after what left these states; no states are zeros. The states
+    /// afterwards take their place.
+    sg::Variable<float> run(const sg::Variable<float>& characters, States& states) {
+        sg::Variable<float> x = embedding_(characters);
         states.resize(layers_.size());
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             sg::RecurrentOutput<float> out = layers_[i]->run(x, states[i]);
@@ -104,19 +107,24 @@ class CharacterModel : public sg::Module<float> {
         }
         logits_.build(features);
     }
+    sg::Variable<float> call(const sg::Variable<float>& characters) override {
+        sg::Variable<float> x = embedding_(characters);
+        for (const auto& layer : layers_) x = (*layer)(x);
+        return logits_(x);
+    }
 
   private:
-    std::unique_ptr<sg::RNN<float>> layer() const {
+    std::unique_ptr<sg::RNN<float>> layer(bool stateful) const {
         const std::size_t units = settings_.units;
         const double dropout = settings_.dropout;
         if (settings_.cell == "lstm")
-            return std::make_unique<sg::LSTM<float>>(
-                sg::LSTMConfig{.units = units, .dropout = dropout, .return_sequences = true});
+            return std::make_unique<sg::LSTM<float>>(sg::LSTMConfig{
+                .units = units, .dropout = dropout, .return_sequences = true, .stateful = stateful});
         if (settings_.cell == "gru")
-            return std::make_unique<sg::GRU<float>>(
-                sg::GRUConfig{.units = units, .dropout = dropout, .return_sequences = true});
-        return std::make_unique<sg::SimpleRNN<float>>(
-            sg::SimpleRNNConfig{.units = units, .dropout = dropout, .return_sequences = true});
+            return std::make_unique<sg::GRU<float>>(sg::GRUConfig{
+                .units = units, .dropout = dropout, .return_sequences = true, .stateful = stateful});
+        return std::make_unique<sg::SimpleRNN<float>>(sg::SimpleRNNConfig{
+            .units = units, .dropout = dropout, .return_sequences = true, .stateful = stateful});
     }
 
     Settings settings_;
@@ -126,46 +134,37 @@ class CharacterModel : public sg::Module<float> {
     sg::Dense<float> logits_;
 };
 
-/// Characters [B, T] and those that follow them.
-struct Batch {
-    sg::Tensor<std::int64_t> x, y;
+/// All of a text but its first character, as windows side by side that are each predicted from states of
+/// zeros.
+class HeldOut : public sg::BatchSource<float> {
+  public:
+    HeldOut(Ids text, sg::StreamOptions options) : text_(std::move(text)), options_(options) {}
+
+    void start(sg::Generator&) override { at_ = 0; }
+    std::optional<sg::Batch<float>> next() override {
+        const std::size_t steps = options_.steps;
+        const std::size_t rows = std::min(options_.batch_size, (text_.size() - 1 - at_) / steps);
+        if (rows == 0) return std::nullopt;
+        sg::Batch<float> batch{
+            {.x = sg::Tensor<float>(sg::Shape{rows, steps}), .y = sg::Tensor<float>(sg::Shape{rows, steps})},
+            /*reset_state=*/true};
+        for (std::size_t i = 0; i < rows * steps; ++i) {
+            batch.samples.x.data()[i] = static_cast<float>(text_[at_ + i]);
+            batch.samples.y.data()[i] = static_cast<float>(text_[at_ + i + 1]);
+        }
+        at_ += rows * steps;
+        return batch;
+    }
+    std::optional<std::size_t> size() const override {
+        const std::size_t windows = (text_.size() - 1) / options_.steps;
+        return (windows + options_.batch_size - 1) / options_.batch_size;
+    }
+
+  private:
+    Ids text_;
+    sg::StreamOptions options_;
+    std::size_t at_ = 0;
 };
-
-/// The windows of `time` characters that begin at these positions.
-Batch windows(const Ids& text, const std::vector<std::size_t>& begins, std::size_t time) {
-    Batch batch{sg::Tensor<std::int64_t>(sg::Shape{begins.size(), time}),
-                sg::Tensor<std::int64_t>(sg::Shape{begins.size(), time})};
-    for (std::size_t b = 0; b < begins.size(); ++b) {
-        std::copy_n(text.data() + begins[b], time, batch.x.data() + b * time);
-        std::copy_n(text.data() + begins[b] + 1, time, batch.y.data() + b * time);
-    }
-    return batch;
-}
-
-/// The mean over all characters but the first of every window, in nats: windows side by side, each from
-/// states of zeros.
-double nats_per_character(CharacterModel& model, const Ids& text, std::size_t batch, std::size_t time) {
-    const sg::NoGrad no_grad;
-    model.set_training(false);
-    double total = 0.0;
-    std::size_t count = 0;
-    std::vector<std::size_t> begins;
-    const auto evaluate = [&] {
-        const Batch b = windows(text, begins, time);
-        CharacterModel::States states;
-        const sg::Variable<float> losses = sg::softmax_cross_entropy(model.run(b.x, states), b.y);
-        for (const float loss : sg::elements(losses.value())) total += loss;
-        count += losses.size();
-        begins.clear();
-    };
-    for (std::size_t at = 0; at + time < text.size(); at += time) {
-        begins.push_back(at);
-        if (begins.size() == batch) evaluate();
-    }
-    if (!begins.empty()) evaluate();
-    model.set_training(true);
-    return total / static_cast<double>(count);
-}
 
 constexpr const char* file_format = "seqgrad-char-lm";
 
@@ -183,15 +182,16 @@ void save(const CharacterModel& model, const std::string& path) {
                          path);
 }
 
-CharacterModel load(const std::string& path) {
-    return examples::load_model(path, file_format, [](const nlohmann::ordered_json& settings) {
+CharacterModel load(const std::string& path, bool stateful = false) {
+    return examples::load_model(path, file_format, [&](const nlohmann::ordered_json& settings) {
         const Settings s{.cell = settings.at("cell"),
                          .layers = settings.at("layers"),
                          .units = settings.at("units"),
                          .embedding = settings.at("embedding"),
                          .dropout = settings.at("dropout")};
         examples::check_known(cells, s.cell);
-        return CharacterModel(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()));
+        return CharacterModel(s, sg::CharacterVocabulary(settings.at("characters").get<std::string>()),
+                              stateful);
     });
 }
 
@@ -225,7 +225,7 @@ std::string sample_text(CharacterModel& model, const Arguments& arguments, std::
     for (std::size_t i = 0; i < length; ++i) {
         sg::Tensor<std::int64_t> x(sg::Shape{1, next.size()});
         std::copy(next.begin(), next.end(), x.data());
-        const sg::Variable<float> logits = model.run(x, states);
+        const sg::Variable<float> logits = model.run(sg::constant(sg::from_integers<float>(x)), states);
         const std::size_t V = logits.shape()[2];
         next = {draw(logits.value().data() + (logits.shape()[1] - 1) * V, V, arguments, random)};
         written.push_back(next[0]);
@@ -234,18 +234,25 @@ std::string sample_text(CharacterModel& model, const Arguments& arguments, std::
 }
 
 int train(const Arguments& arguments) {
+    const std::int64_t steps_per_epoch = std::min(arguments.evaluate_every, arguments.steps);
+    if (arguments.steps % steps_per_epoch != 0)
+        throw sg::ValueError(fmt::format("--steps {} is not a multiple of --evaluate-every {}",
+                                         arguments.steps, steps_per_epoch));
+    const std::string checkpoints = arguments.model + ".checkpoints";
+    if (!arguments.resume) std::filesystem::remove_all(checkpoints);
     const std::string text = sg::read_text(arguments.text);
     sg::set_random_seed(arguments.seed);
-    CharacterModel model = arguments.resume
-                               ? load(arguments.model)
-                               : CharacterModel(arguments.settings, sg::CharacterVocabulary(text));
+    CharacterModel model =
+        arguments.resume
+            ? load(arguments.model, arguments.stateful)
+            : CharacterModel(arguments.settings, sg::CharacterVocabulary(text), arguments.stateful);
     const Ids ids = model.vocabulary().encode(text);
     const auto split =
         static_cast<std::ptrdiff_t>(static_cast<double>(ids.size()) * (1.0 - arguments.held_out));
     const Ids training(ids.begin(), ids.begin() + split), held_out(ids.begin() + split, ids.end());
-    const std::size_t stream = training.size() / arguments.batch;
+    const sg::StreamOptions size{.batch_size = arguments.batch, .steps = arguments.time};
     if (training.size() <= arguments.time || held_out.size() <= arguments.time ||
-        (arguments.stateful && stream <= arguments.time)) {
+        (arguments.stateful && training.size() <= arguments.batch * arguments.time)) {
         throw sg::ValueError(
             fmt::format("{} has {} characters to train on and {} held out, too few for --time {}{}",
                         arguments.text, training.size(), held_out.size(), arguments.time,
@@ -255,64 +262,30 @@ int train(const Arguments& arguments) {
                model.vocabulary().characters().size(), held_out.size(), model.parameter_count());
     std::fflush(stdout);  // the progress bar writes to a stream of its own
 
-    std::vector<sg::Variable<float>> parameters;
-    for (const auto& [name, variable] : model.parameters()) parameters.push_back(variable);
-    sg::Adam<float> optimizer({.learning_rate = arguments.learning_rate, .global_clipnorm = 1.0});
-    sg::Generator random(arguments.seed);
-    model.set_training(true);
-    CharacterModel::States states;
-    std::size_t position = 0;
-    double nats = 0.0;
-    {
-        const std::int64_t rounds =
-            (arguments.steps + arguments.evaluate_every - 1) / arguments.evaluate_every;
-        sg::Progress progress(1);
-        for (std::int64_t round = 1, step = 0; round <= rounds; ++round) {
-            const auto steps =
-                static_cast<std::size_t>(std::min(arguments.evaluate_every, arguments.steps - step));
-            progress.begin_epoch(round, rounds, steps);
-            sg::Logs logs;
-            double total = 0.0;
-            for (std::size_t k = 1; k <= steps; ++k, ++step) {
-                std::vector<std::size_t> begins;
-                if (arguments.stateful) {
-                    if (position + arguments.time >= stream) {
-                        position = 0;
-                        states.clear();
-                    }
-                    for (std::size_t b = 0; b < arguments.batch; ++b) begins.push_back(b * stream + position);
-                    position += arguments.time;
-                    for (auto& layer : states)
-                        for (sg::Variable<float>& state : layer) state = state.detach();
-                } else {
-                    states.clear();
-                    const sg::Tensor<float> places = random.uniform<float>({arguments.batch});
-                    for (const float place : sg::elements(places)) {
-                        const auto last = static_cast<double>(training.size() - arguments.time);
-                        begins.push_back(std::min(static_cast<std::size_t>(static_cast<double>(place) * last),
-                                                  training.size() - arguments.time - 1));
-                    }
-                }
-                const Batch batch = windows(training, begins, arguments.time);
-                const sg::Variable<float> loss =
-                    sg::mean(sg::softmax_cross_entropy(model.run(batch.x, states), batch.y));
-                if (!std::isfinite(loss.item()))
-                    throw sg::ValueError(fmt::format("the loss of step {} is {}", step + 1, loss.item()));
-                for (sg::Variable<float>& parameter : parameters) parameter.clear_grad();
-                sg::backward(loss);
-                optimizer.apply(parameters);
-                total += static_cast<double>(loss.item());
-                logs.set("loss", total / static_cast<double>(k));
-                progress.step(k, k * arguments.batch, logs);
-            }
-            nats = nats_per_character(model, held_out, arguments.batch, arguments.time);
-            logs.set("val_nats", nats);
-            progress.end_epoch(logs);
-            save(model, arguments.model);
-        }
+    std::unique_ptr<sg::BatchSource<float>> batches;
+    if (arguments.stateful) {
+        batches = std::make_unique<sg::StreamBatches<float>>(sg::TextStream<float>(training, size));
+    } else {
+        batches = std::make_unique<sg::RandomWindowBatches<float>>(training, size);
     }
-    fmt::print("\nHeld-out text: {:.4f} nats, {:.4f} bits per character\nModel saved to {}\n\n", nats,
-               nats / std::numbers::ln2, arguments.model);
+    HeldOut validation(held_out, size);
+    if (!arguments.resume) save(model, arguments.model);
+    sg::Trainer trainer(
+        model, sg::Adam<float>({.learning_rate = arguments.learning_rate, .global_clipnorm = 1.0}),
+        sg::SparseCategoricalCrossentropy{.from_logits = true}, {sg::BitsPerCharacter{.from_logits = true}});
+    const sg::History history = trainer.fit(
+        *batches, {.epochs = arguments.steps / steps_per_epoch,
+                   .validation_source = &validation,
+                   .steps_per_epoch = static_cast<std::size_t>(steps_per_epoch),
+                   .callbacks = {sg::LambdaCallback<float>{
+                                     .on_epoch_end = [&](sg::TrainingRun<float>&, std::int64_t,
+                                                         sg::Logs&) { save(model, arguments.model); }},
+                                 sg::StopOnInterrupt{},
+                                 sg::BackupAndRestore{.backup_dir = checkpoints, .delete_checkpoint = false}},
+                   .seed = arguments.seed});
+    const sg::Logs& last = history.epochs().back().logs;
+    fmt::print("\nHeld-out text: {:.4f} nats, {:.4f} bits per character\nModel saved to {}\n\n",
+               last["val_loss"], last["val_bits_per_character"], arguments.model);
     CharacterModel again = load(arguments.model);
     fmt::print("{}\n", sample_text(again, arguments, arguments.length));
     return 0;
@@ -363,7 +336,10 @@ int main(int argc, char** argv) {
     training->add_flag("--stateful", arguments.stateful,
                        "Read the text in order, in --batch streams whose states are carried on (truncated "
                        "back-propagation), instead of windows from random places");
-    training->add_flag("--resume", arguments.resume, "Go on from the weights and settings of --model");
+    training->add_flag(
+        "--resume", arguments.resume,
+        "Go on exactly with the run of --model, whether Ctrl-C ended it or --steps, with the text and "
+        "settings that it was begun with");
     for (CLI::App* command : {training, sampling}) {
         command->add_option("--model", arguments.model, "JSON file of the model")->capture_default_str();
         command->add_option("--seed", arguments.seed, "Of weights, windows and drawn text")
