@@ -21,6 +21,7 @@
 #include "seqgrad/optim/adam.hpp"
 #include "seqgrad/optim/schedules.hpp"
 #include "seqgrad/optim/sgd.hpp"
+#include "seqgrad/train/backup.hpp"
 #include "seqgrad/train/trainer.hpp"
 
 using namespace seqgrad;
@@ -91,51 +92,58 @@ Dataset<float> sums(std::size_t n) {
 }
 
 /// A run with everything that has a state: dropout, shuffling, Adam with a mean of the weights, a schedule,
-/// accumulated gradients, early stopping that gives the best weights back, metrics, a log.
-Outcome run_with_everything(const std::shared_ptr<Callback<float>>& probe, const std::filesystem::path& log) {
+/// gathered gradients, early stopping that gives the best weights back, metrics, a log; with checkpoints in
+/// `folder`.
+Outcome run_with_everything(const std::shared_ptr<Callback<float>>& probe,
+                            const test::TemporaryFolder& folder) {
     static const Dataset<float> data = sums(31), validation = sums(9);
     set_random_seed(11);
     Sequential<float> model;
     model.add(LSTM<float>({.units = 3, .dropout = 0.2, .recurrent_dropout = 0.1}));
     model.add(Dropout<float>({.rate = 0.3}));
     model.add(Dense<float>({.units = 1}));
-    Trainer<float> trainer(
-        model,
-        Adam<float>(
-            {.learning_rate = CosineDecay({.initial_learning_rate = 0.03, .decay_steps = 150, .alpha = 0.1}),
-             .global_clipnorm = 1.0,
-             .use_ema = true,
-             .ema_momentum = 0.9,
-             .gradient_accumulation_steps = 2}),
-        MeanSquaredError{}, {MeanAbsoluteError{}, RootMeanSquaredError{}});
-    const History history =
-        trainer.fit(data, {.epochs = 30,
-                           .batch_size = 4,
-                           .validation_data = validation,
-                           .verbose = 0,
-                           .callbacks = {EarlyStopping{.patience = 6, .restore_best_weights = true},
-                                         CSVLogger{.path = log}, probe},
-                           .seed = 5});
+    const CosineDecay schedule{.initial_learning_rate = 0.03, .decay_steps = 150, .alpha = 0.1};
+    Trainer<float> trainer(model,
+                           Adam<float>({.learning_rate = schedule,
+                                        .global_clipnorm = 1.0,
+                                        .use_ema = true,
+                                        .ema_momentum = 0.9,
+                                        .gradient_accumulation_steps = 2}),
+                           MeanSquaredError{}, {MeanAbsoluteError{}, RootMeanSquaredError{}});
+    const std::filesystem::path log = folder / "log.csv";
+    const History history = trainer.fit(
+        data,
+        {.epochs = 30,
+         .batch_size = 4,
+         .validation_data = validation,
+         .verbose = 0,
+         .callbacks = {EarlyStopping{.patience = 6, .restore_best_weights = true}, CSVLogger{.path = log},
+                       probe, BackupAndRestore{.backup_dir = folder / "run", .save_freq = 1 << 30}},
+         .seed = 5});
     return outcome_of(model, history, log);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t stride = 9;  // all of them would take minutes
+#else
+constexpr std::size_t stride = 1;
+#endif
+
 }  // namespace
 
-TEST_CASE("a run that stops after any of its first 200 steps goes on bit for bit") {
+TEST_CASE("a run that is interrupted after any of its first 200 steps goes on bit for bit from its file") {
     const test::TemporaryFolder folder;
-    const std::filesystem::path log = folder.path() / "log.csv";
-    const Outcome uninterrupted =
-        run_with_everything(std::make_shared<StopAfter<float>>(std::size_t{1} << 40), log);
-    REQUIRE(uninterrupted.epochs.size() >= 25);
-    std::size_t exact = 0;
-    for (std::size_t steps = 1; steps <= 200; ++steps) {
-        const auto stop = std::make_shared<StopAfter<float>>(steps);
-        const Outcome stopped = run_with_everything(stop, log);
-        REQUIRE(stop->state);
-        CHECK(stopped != uninterrupted);
-        exact += run_with_everything(std::make_shared<GoOn<float>>(*stop->state), log) == uninterrupted;
+    const auto never = [] { return std::make_shared<StopAfter<float>>(std::size_t{1} << 40); };
+    const Outcome uninterrupted = run_with_everything(never(), folder);
+    REQUIRE(uninterrupted.epochs.size() > 25);
+    CHECK_FALSE(std::filesystem::exists(folder / "run"));
+    std::size_t runs = 0, exact = 0;
+    for (std::size_t steps = 1; steps <= 200; steps += stride, ++runs) {
+        CHECK(run_with_everything(std::make_shared<StopAfter<float>>(steps), folder) != uninterrupted);
+        CHECK(std::filesystem::exists(folder / "run" / "checkpoint-1.json"));
+        exact += run_with_everything(never(), folder) == uninterrupted;
     }
-    CHECK(exact == 200);
+    CHECK(exact == runs);
 }
 
 TEST_CASE("a stateful model on a stream goes on bit for bit, before it has been called") {
@@ -191,22 +199,6 @@ TEST_CASE("random windows go on bit for bit, in a pass without an end") {
         run(stop);
         CHECK(run(std::make_shared<GoOn<float>>(*stop->state)) == uninterrupted);
     }
-}
-
-TEST_CASE("a run that has come to its end has nothing left to do") {
-    const test::TemporaryFolder folder;
-    const auto log = folder / "log.csv";
-    // Keeps the state after every epoch.
-    class Last : public Callback<float> {
-      public:
-        std::string type() const override { return "Probe"; }
-        void on_safe_point(TrainingRun<float>& run) override { state = run.capture(); }
-        std::optional<TrainingState<float>> state;
-    };
-    const auto last = std::make_shared<Last>();
-    const Outcome all = run_with_everything(last, log);
-    CHECK(last->state->step == 0);
-    CHECK(run_with_everything(std::make_shared<GoOn<float>>(*last->state), log) == all);
 }
 
 TEST_CASE("a state of another run is refused, and nothing changes") {
