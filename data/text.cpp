@@ -161,10 +161,12 @@ void WordVocabulary::learn(std::span<const std::string> texts, const std::option
     }
     counts.erase(std::string(unknown_word));
     std::vector<std::pair<std::size_t, std::string>> found;
+    found.reserve(counts.size());
     for (const auto& [word, count] : counts) found.emplace_back(count, word);
     std::sort(found.begin(), found.end(), std::greater<>());
     if (max_tokens) found.resize(std::min(found.size(), *max_tokens - first_word));
     std::vector<std::string> words;
+    words.reserve(found.size());
     for (auto& [count, word] : found) words.push_back(std::move(word));
     number(std::move(words));
 }

@@ -135,8 +135,9 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
     if (!built_) {
-        std::vector<PartialShape> shapes;
-        for (const Variable<T>& x : inputs) shapes.push_back(any_batch(x.shape()));
+        std::vector<PartialShape> shapes(inputs.size());
+        std::ranges::transform(inputs, shapes.begin(),
+                               [](const Variable<T>& x) { return any_batch(x.shape()); });
         build_for(shapes);
     }
     std::vector<Variable<T>> outputs = call_several(inputs);

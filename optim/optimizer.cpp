@@ -224,8 +224,8 @@ auto Optimizer<T>::settings_for(std::span<const Variable<T>> parameters,
 template <class T>
 std::vector<std::string_view> Optimizer<T>::all_slot_names() const {
     std::vector<std::string_view> names = slot_names();
-    if (options_.use_ema) names.push_back("average");
-    if (accumulation() > 1) names.push_back("gradient_accumulator");
+    if (options_.use_ema) names.emplace_back("average");
+    if (accumulation() > 1) names.emplace_back("gradient_accumulator");
     return names;
 }
 

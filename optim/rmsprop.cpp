@@ -17,8 +17,8 @@ RMSprop<T>::RMSprop(RMSpropConfig config)
 template <class T>
 std::vector<std::string_view> RMSprop<T>::slot_names() const {
     std::vector<std::string_view> names{"velocity"};
-    if (config_.momentum > 0.0) names.push_back("momentum");
-    if (config_.centered) names.push_back("average_gradient");
+    if (config_.momentum > 0.0) names.emplace_back("momentum");
+    if (config_.centered) names.emplace_back("average_gradient");
     return names;
 }
 

@@ -369,12 +369,12 @@ class TerminateOnNaNCallback : public Callback<T> {
 class InterruptCounter {
   public:
     InterruptCounter() {
-        if (alive_.exchange(true))
+        if (alive.exchange(true))
             throw ValueError("StopOnInterrupt: another run of this process handles interrupts already");
-        interrupted_ = 0;
+        interrupted = 0;
         struct sigaction action {};
         action.sa_handler = [](int) {
-            interrupted_ = 1;
+            interrupted = 1;
             // From the second one on.
             std::signal(SIGINT, SIG_DFL);
         };
@@ -383,16 +383,16 @@ class InterruptCounter {
     }
     ~InterruptCounter() {
         sigaction(SIGINT, &before_, nullptr);
-        alive_ = false;
+        alive = false;
     }
     InterruptCounter(const InterruptCounter&) = delete;
     InterruptCounter& operator=(const InterruptCounter&) = delete;
 
-    bool interrupted() const { return interrupted_ != 0; }
+    bool was_interrupted() const { return interrupted != 0; }
 
   private:
-    static inline std::atomic<bool> alive_ = false;
-    static inline volatile std::sig_atomic_t interrupted_ = 0;
+    static inline std::atomic<bool> alive = false;
+    static inline volatile std::sig_atomic_t interrupted = 0;
     struct sigaction before_ {};
 };
 
@@ -402,7 +402,7 @@ class StopOnInterruptCallback : public Callback<T> {
     std::string type() const override { return "StopOnInterrupt"; }
     void on_train_begin(TrainingRun<T>&) override { counter_.emplace(); }
     void on_train_batch_end(TrainingRun<T>& run, std::size_t, const Logs&) override {
-        if (counter_->interrupted()) run.stop = run.interrupted = true;
+        if (counter_->was_interrupted()) run.stop = run.interrupted = true;
     }
     void on_train_end(TrainingRun<T>&) override { counter_.reset(); }
 

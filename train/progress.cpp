@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -23,7 +24,7 @@ namespace detail {
 
 std::string format_duration(double seconds) {
     if (seconds < 9.95) return fmt::format("{:.1f}s", seconds);
-    const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+    const auto whole = std::int64_t{std::llround(seconds)};
     if (whole < 60) return fmt::format("{}s", whole);
     if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
     return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
@@ -170,12 +171,12 @@ std::string bar_line(const EpochProgress& p, std::size_t columns, bool unicode, 
     for (const Layout& layout : layouts) {
         if (p.finished && !layout.metrics) break;
         const auto [before, after] = parts(p, layout);
-        text = before + " " + after;
+        text = fmt::format("{} {}", before, after);
         const std::size_t needed = text.size() + (layout.bar ? shortest_bar + 1 : 0);
         if (needed > columns) continue;
         if (!layout.bar) return text;
         const std::size_t length = std::min(longest_bar, columns - text.size() - 1);
-        return before + " " + bar_of(done, length, unicode, color) + " " + after;
+        return fmt::format("{} {} {}", before, bar_of(done, length, unicode, color), after);
     }
     return p.finished ? text : text.substr(0, columns);
 }
