@@ -46,10 +46,10 @@ std::vector<std::int64_t> ids(std::size_t n) {
 }
 
 struct Case {
+    std::shared_ptr<BatchSource<double>> inner;  // that the source takes from: destroyed after it
     std::string name;
     std::shared_ptr<BatchSource<double>> source;
     std::optional<std::size_t> size;
-    std::shared_ptr<BatchSource<double>> inner = nullptr;  // that the source takes from
 };
 
 /// One of each kind, of the data given.
@@ -57,22 +57,23 @@ std::vector<Case> sources(const Dataset<double>& data) {
     std::vector<std::size_t> lengths(data.size());
     for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] = 1 + i % 7;
     std::vector<Case> cases;
-    cases.push_back({"dataset", std::make_shared<DatasetBatches<double>>(data, 4), 6});
-    cases.push_back({"dataset in order", std::make_shared<DatasetBatches<double>>(data, 4, false), 6});
-    cases.push_back({"buckets",
+    cases.push_back({nullptr, "dataset", std::make_shared<DatasetBatches<double>>(data, 4), 6});
+    cases.push_back(
+        {nullptr, "dataset in order", std::make_shared<DatasetBatches<double>>(data, 4, false), 6});
+    cases.push_back({nullptr, "buckets",
                      std::make_shared<BucketBatches<double>>(
                          data, lengths, BucketOptions{.batch_size = 5, .batches_sorted_together = 2}),
                      5});
     cases.push_back(
-        {"stream",
+        {nullptr, "stream",
          std::make_shared<StreamBatches<double>>(TextStream<double>(ids(60), {.batch_size = 2, .steps = 4})),
          7});
     cases.push_back(
-        {"windows",
+        {nullptr, "windows",
          std::make_shared<RandomWindowBatches<double>>(ids(60), StreamOptions{.batch_size = 2, .steps = 4}),
          std::nullopt});
     const std::shared_ptr<BatchSource<double>> inner = std::make_shared<DatasetBatches<double>>(data, 4);
-    cases.push_back({"prefetched", std::make_shared<PrefetchedBatches<double>>(*inner), 6, inner});
+    cases.push_back({inner, "prefetched", std::make_shared<PrefetchedBatches<double>>(*inner), 6});
     return cases;
 }
 
