@@ -28,6 +28,7 @@
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/csv.hpp"
+#include "seqgrad/data/csv_reader.hpp"
 #include "seqgrad/data/dataset.hpp"
 #include "seqgrad/data/dates.hpp"
 #include "seqgrad/data/padding.hpp"

@@ -7,7 +7,9 @@
 
 namespace seqgrad {
 
-/// How read_csv and parse_csv understand a file.
+class CsvReader;
+
+/// How read_csv, parse_csv and CsvReader understand a file.
 struct CsvOptions {
     char delimiter = ',';  ///< between fields: ',', ';' or '\t'
     bool header = true;    ///< the first line names the columns; without one they are named "1", "2", ...
@@ -18,6 +20,12 @@ struct CsvOptions {
 /// The columns of a CSV file, each either numbers (missing ones are NaN) or text.
 class CsvTable {
   public:
+    /// No columns and no rows.
+    CsvTable() = default;
+
+    /// All records that the reader has not read. Throws as CsvReader::next does.
+    explicit CsvTable(CsvReader reader);
+
     /// Name of the file, as it was given to read_csv or parse_csv.
     const std::string& source() const { return source_; }
 
@@ -46,8 +54,6 @@ class CsvTable {
     std::string place(std::size_t row, std::string_view name) const;
 
   private:
-    friend CsvTable parse_csv(std::string_view, const std::string&, const CsvOptions&);
-
     struct Column {
         bool is_text = false;
         std::vector<double> numbers;
@@ -65,9 +71,10 @@ class CsvTable {
 /// Fields may be quoted, with "" for a quote inside; blanks around a field do not count. Numbers are written
 /// as in C++, with a decimal point whatever the locale, and must be finite. Every record has as many fields
 /// as the header; empty lines may stand at the end of the file only. A file with a header and no records
-/// gives a table of no rows. Throws IoError when the file cannot be read, FormatError naming file, line and
-/// field when it is not as described here or lacks one of `text_columns`, ValueError for another delimiter
-/// than the three.
+/// gives a table of no rows. A record of a file has at most 16 MiB. Throws IoError when the file cannot be
+/// read, FormatError naming file, line and field when it is not as described here or lacks one of
+/// `text_columns`, ValueError for another delimiter than the three. CsvReader reads files that are too large
+/// for a table.
 CsvTable read_csv(const std::string& path, const CsvOptions& options = {});
 
 /// Reads CSV text from memory, as read_csv does; `source` stands for the file's name in messages.

@@ -1,26 +1,40 @@
 #include "seqgrad/data/internal/text_file.hpp"
 
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
+#include <sys/types.h>
 
 #include "seqgrad/core/error.hpp"
 
 namespace seqgrad::detail {
 
+FileReader::FileReader(std::string path)
+    : path_(std::move(path)), file_(std::fopen(path_.c_str(), "rb"), &std::fclose) {
+    if (!file_) refuse(errno);
+}
+
+std::size_t FileReader::read(char* to, std::size_t size) {
+    const std::size_t n = std::fread(to, 1, size, file_.get());
+    if (n < size && std::ferror(file_.get()) != 0) refuse(errno);
+    return n;
+}
+
+void FileReader::seek(std::uint64_t byte) {
+    if (fseeko(file_.get(), static_cast<off_t>(byte), SEEK_SET) != 0) refuse(errno);
+}
+
+void FileReader::refuse(int error) const {
+    throw IoError(fmt::format("cannot read \"{}\": {}", path_, std::generic_category().message(error)));
+}
+
 std::string read_file(const std::string& path) {
-    const auto refuse = [&path](int error) {
-        throw IoError(fmt::format("cannot read \"{}\": {}", path, std::generic_category().message(error)));
-    };
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-    if (!file) refuse(errno);
+    FileReader file(path);
     std::string text;
     char block[1 << 16];
-    while (const std::size_t n = std::fread(block, 1, sizeof block, file.get())) text.append(block, n);
-    if (std::ferror(file.get()) != 0) refuse(errno);
+    while (const std::size_t n = file.read(block, sizeof block)) text.append(block, n);
     return text;
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +12,24 @@ namespace seqgrad::detail {
 
 /// What a UTF-8 file may begin with; no part of its text.
 inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+/// A file that is read piece by piece. Everything throws IoError naming the path and the system's reason.
+class FileReader {
+  public:
+    explicit FileReader(std::string path);
+
+    /// Reads the next `size` bytes to `to` and returns how many there were: fewer at the file's end alone.
+    std::size_t read(char* to, std::size_t size);
+
+    /// Goes on at this byte, from 0. Pipes refuse it.
+    void seek(std::uint64_t byte);
+
+  private:
+    [[noreturn]] void refuse(int error) const;
+
+    std::string path_;
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+};
 
 /// Everything in a file, byte by byte. Throws IoError naming the path and the system's reason.
 std::string read_file(const std::string& path);
