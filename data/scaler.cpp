@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/csv_series_reader.hpp"
 
 namespace seqgrad {
 
@@ -25,37 +26,61 @@ StandardScaler& StandardScaler::fit(const Tensor<T>& x) {
     return *this;
 }
 
+StandardScaler& StandardScaler::fit(CsvSeriesReader& series) {
+    fit_each(series.options().columns.size(), [&series](const auto& see) {
+        series.rewind();
+        while (series.next()) see(series.values().data());
+    });
+    series.rewind();
+    return *this;
+}
+
 template <Real T>
 void StandardScaler::fit_rows(const T* x, std::size_t rows, std::size_t features) {
-    if (rows == 0) throw ValueError("StandardScaler: expected values to fit, got none");
+    fit_each(features, [=](const auto& see) {
+        for (std::size_t r = 0; r < rows; ++r) see(x + r * features);
+    });
+}
+
+/// Fits rows of `features` numbers, which `each_row` hands to the function that it is given, every time.
+template <class EachRow>
+void StandardScaler::fit_each(std::size_t features, const EachRow& each_row) {
+    std::size_t rows = 0;
     std::vector<double> means(features);
-    std::vector<double> scales(features);
-    for (std::size_t f = 0; f < features; ++f) {
-        bool constant = true;
-        double sum = 0;
-        for (std::size_t r = 0; r < rows; ++r) {
-            const double value = x[r * features + f];
+    std::vector<double> first(features);
+    std::vector<bool> constant(features, true);
+    each_row([&](const auto* row) {
+        for (std::size_t f = 0; f < features; ++f) {
+            const double value = row[f];
             if (!std::isfinite(value)) {
                 throw ValueError(fmt::format(
-                    "StandardScaler: feature {}, row {}: expected a finite value, got {}", f, r, value));
+                    "StandardScaler: feature {}, row {}: expected a finite value, got {}", f, rows, value));
             }
-            constant = constant && x[r * features + f] == x[f];
-            sum += value;
+            if (rows == 0) first[f] = value;
+            if (value != first[f]) constant[f] = false;
+            means[f] += value;
         }
-        if (constant) {
+        ++rows;
+    });
+    if (rows == 0) throw ValueError("StandardScaler: expected values to fit, got none");
+    for (std::size_t f = 0; f < features; ++f) {
+        if (constant[f]) {
             throw ValueError(
                 fmt::format("StandardScaler: feature {} is {} in all {} rows: a constant has no scale; leave "
                             "the feature out",
-                            f, x[f], rows));
+                            f, first[f], rows));
         }
-        const double mean = sum / static_cast<double>(rows);
-        double squares = 0;
-        for (std::size_t r = 0; r < rows; ++r) {
-            const double deviation = x[r * features + f] - mean;
-            squares += deviation * deviation;
+        means[f] /= static_cast<double>(rows);
+    }
+    std::vector<double> scales(features);
+    each_row([&](const auto* row) {
+        for (std::size_t f = 0; f < features; ++f) {
+            const double deviation = row[f] - means[f];
+            scales[f] += deviation * deviation;
         }
-        means[f] = mean;
-        scales[f] = std::sqrt(squares / static_cast<double>(rows));
+    });
+    for (std::size_t f = 0; f < features; ++f) {
+        scales[f] = std::sqrt(scales[f] / static_cast<double>(rows));
         if (!std::isnormal(scales[f])) {
             throw ValueError(fmt::format(
                 "StandardScaler: feature {} has a standard deviation beyond the range of double", f));

@@ -9,6 +9,8 @@
 
 namespace seqgrad {
 
+class CsvSeriesReader;
+
 /// Shifts and scales each feature to mean 0 and standard deviation 1: z = (x - mean) / scale.
 ///
 /// Fit it on the training part alone: what it learns from later steps would leak into the forecasts. `scale`
@@ -24,6 +26,11 @@ class StandardScaler {
     /// feature as above.
     template <Real T>
     StandardScaler& fit(const Tensor<T>& x);
+
+    /// Learns mean and scale of each feature of a series in a file: the same numbers as from a tensor [time,
+    /// D] in double of all its steps. It reads the series twice, from its first step to its last, and leaves
+    /// it at its first. Throws ValueError as above, and what reading throws.
+    StandardScaler& fit(CsvSeriesReader& series);
 
     /// z = (x - mean) / scale. Throws ValueError before fit, or unless fitted on one feature.
     Series transform(std::span<const double> values) const;
@@ -57,6 +64,8 @@ class StandardScaler {
   private:
     template <Real T>
     void fit_rows(const T* x, std::size_t rows, std::size_t features);
+    template <class EachRow>
+    void fit_each(std::size_t features, const EachRow& each_row);
 
     void check_fitted(const char* call) const;
     void check_univariate(const char* call) const;

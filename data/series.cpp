@@ -10,12 +10,11 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/internal/missing.hpp"
 
 namespace seqgrad {
 
 namespace {
-
-constexpr const char* choices = "Missing::drop leaves it out, Missing::interpolate fills it in";
 
 /// A value that `missing` does not allow to be missing, and why.
 struct Gap {
@@ -36,11 +35,11 @@ std::optional<Gap> mend(Series& values, Missing missing) {
             last = t;
             continue;
         }
-        if (missing == Missing::error) return Gap{t, choices};
-        if (last == values.size()) return Gap{t, "no value before it to interpolate from"};
+        if (missing == Missing::error) return Gap{t, detail::missing_choices};
+        if (last == values.size()) return Gap{t, detail::missing_before};
     }
     if (missing == Missing::error || values.empty()) return {};
-    if (last + 1 != values.size()) return Gap{last + 1, "no value after it to interpolate to"};
+    if (last + 1 != values.size()) return Gap{last + 1, detail::missing_after};
     for (std::size_t t = 0; t < values.size(); ++t) {
         if (!std::isnan(values[t])) {
             last = t;
@@ -48,9 +47,8 @@ std::optional<Gap> mend(Series& values, Missing missing) {
         }
         std::size_t next = t + 1;
         while (std::isnan(values[next])) ++next;
-        const double weight = static_cast<double>(t - last) / static_cast<double>(next - last);
-        const double before = values[last];
-        values[t] = before + weight * (values[next] - before);
+        values[t] = detail::interpolated(values[last], values[next], static_cast<double>(t - last),
+                                         static_cast<double>(next - last));
     }
     return {};
 }
