@@ -30,6 +30,7 @@
 #include "seqgrad/data/csv.hpp"
 #include "seqgrad/data/csv_reader.hpp"
 #include "seqgrad/data/csv_series_reader.hpp"
+#include "seqgrad/data/csv_window_batches.hpp"
 #include "seqgrad/data/dataset.hpp"
 #include "seqgrad/data/dates.hpp"
 #include "seqgrad/data/padding.hpp"

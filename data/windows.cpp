@@ -7,8 +7,49 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/internal/windows.hpp"
 
 namespace seqgrad {
+
+namespace detail {
+
+void check_window_options(const char* op, const WindowOptions& options, std::size_t features) {
+    if (options.window == 0 || options.horizon == 0 || options.stride == 0) {
+        throw ValueError(
+            fmt::format("{}: expected a window, horizon and stride of 1 or more steps, got {}, {} and {}", op,
+                        options.window, options.horizon, options.stride));
+    }
+    for (const std::size_t f : options.target_features) {
+        if (f >= features)
+            throw ValueError(fmt::format("{}: no target feature {} among {}", op, f, features));
+    }
+}
+
+std::vector<std::size_t> target_features(const WindowOptions& options, std::size_t features) {
+    std::vector<std::size_t> targets = options.target_features;
+    if (targets.empty()) {
+        targets.resize(features);
+        std::iota(targets.begin(), targets.end(), std::size_t{0});
+    }
+    return targets;
+}
+
+template <Real T>
+void copy_window(const T* first, std::size_t features, const std::vector<std::size_t>& targets,
+                 const WindowOptions& options, T* x, T* y) {
+    std::copy_n(first, options.window * features, x);
+    for (std::size_t h = 0; h < options.horizon; ++h) {
+        const T* step = first + (options.window + h) * features;
+        for (const std::size_t f : targets) *y++ = step[f];
+    }
+}
+
+template void copy_window(const float*, std::size_t, const std::vector<std::size_t>&, const WindowOptions&,
+                          float*, float*);
+template void copy_window(const double*, std::size_t, const std::vector<std::size_t>&, const WindowOptions&,
+                          double*, double*);
+
+}  // namespace detail
 
 namespace {
 
@@ -21,19 +62,6 @@ std::size_t feature_count(const char* op, const Tensor<T>& series) {
                                  to_string(series.shape())));
 }
 
-/// Refuses options that fit no series of `features` features.
-void check_options(const char* op, const WindowOptions& options, std::size_t features) {
-    if (options.window == 0 || options.horizon == 0 || options.stride == 0) {
-        throw ValueError(
-            fmt::format("{}: expected a window, horizon and stride of 1 or more steps, got {}, {} and {}", op,
-                        options.window, options.horizon, options.stride));
-    }
-    for (const std::size_t f : options.target_features) {
-        if (f >= features)
-            throw ValueError(fmt::format("{}: no target feature {} among {}", op, f, features));
-    }
-}
-
 /// Windows that, with their targets, lie within `steps` steps.
 std::size_t window_count(std::size_t steps, const WindowOptions& options) {
     if (steps < options.window || steps - options.window < options.horizon) return 0;
@@ -44,23 +72,14 @@ std::size_t window_count(std::size_t steps, const WindowOptions& options) {
 template <Real T>
 Dataset<T> cut_windows(const Tensor<T>& series, std::size_t features, std::size_t begin, std::size_t end,
                        const WindowOptions& options) {
-    std::vector<std::size_t> targets = options.target_features;
-    if (targets.empty()) {
-        targets.resize(features);
-        std::iota(targets.begin(), targets.end(), std::size_t{0});
-    }
+    const std::vector<std::size_t> targets = detail::target_features(options, features);
     const std::size_t samples = window_count(end - begin, options);
     Dataset<T> out{Tensor<T>(Shape{samples, options.window, features}),
                    Tensor<T>(Shape{samples, options.horizon * targets.size()})};
-    T* x = out.x.data();
-    T* y = out.y.data();
     for (std::size_t i = 0; i < samples; ++i) {
-        const T* first = series.data() + (begin + i * options.stride) * features;
-        x = std::copy_n(first, options.window * features, x);
-        for (std::size_t h = 0; h < options.horizon; ++h) {
-            const T* step = first + (options.window + h) * features;
-            for (const std::size_t f : targets) *y++ = step[f];
-        }
+        detail::copy_window(series.data() + (begin + i * options.stride) * features, features, targets,
+                            options, out.x.data() + i * options.window * features,
+                            out.y.data() + i * options.horizon * targets.size());
     }
     return out;
 }
@@ -70,7 +89,7 @@ Dataset<T> cut_windows(const Tensor<T>& series, std::size_t features, std::size_
 template <Real T>
 Dataset<T> make_windows(const Tensor<T>& series, const WindowOptions& options) {
     const std::size_t features = feature_count("make_windows", series);
-    check_options("make_windows", options, features);
+    detail::check_window_options("make_windows", options, features);
     const std::size_t steps = series.shape(0);
     if (window_count(steps, options) == 0) {
         throw ShapeError(
@@ -84,7 +103,7 @@ Dataset<T> make_windows(const Tensor<T>& series, const WindowOptions& options) {
 template <Real T>
 TrainTest<T> split_windows(const Tensor<T>& series, std::size_t split, const WindowOptions& options) {
     const std::size_t features = feature_count("split_windows", series);
-    check_options("split_windows", options, features);
+    detail::check_window_options("split_windows", options, features);
     const std::size_t steps = series.shape(0);
     if (window_count(split, options) == 0 || split > steps || steps - split < options.horizon) {
         throw ShapeError(fmt::format(

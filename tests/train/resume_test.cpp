@@ -12,6 +12,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/data/batch_source.hpp"
+#include "seqgrad/data/csv_window_batches.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
@@ -197,6 +198,31 @@ TEST_CASE("random windows go on bit for bit, in a pass without an end") {
     for (const std::size_t steps : {1, 5, 7, 10, 14, 15}) {
         const auto stop = std::make_shared<StopAfter<float>>(steps);
         run(stop);
+        CHECK(run(std::make_shared<GoOn<float>>(*stop->state)) == uninterrupted);
+    }
+}
+
+TEST_CASE("windows drawn from a file go on bit for bit") {
+    const auto run = [&](const std::shared_ptr<Callback<float>>& probe) {
+        set_random_seed(3);
+        Sequential<float> model;
+        model.add(LSTM<float>({.units = 3, .dropout = 0.2}));
+        model.add(Dense<float>({.units = 1}));
+        Trainer<float> trainer(model, Adam<float>({.learning_rate = 0.01}), MeanSquaredError{});
+        CsvWindowBatches<float> windows(CsvSeriesReader(std::string(SEQGRAD_TEST_SETS_DIR) + "/sunspots.csv",
+                                                        {.columns = {"SUNACTIVITY"}, .begin = 9, .end = 80}),
+                                        {.windows = {.window = 6}, .batch_size = 16, .shuffle_buffer = 20});
+        const History history =
+            trainer.fit(windows, {.epochs = 3, .verbose = 0, .callbacks = {probe}, .seed = 5});
+        return outcome_of(model, history, "");
+    };
+    const Outcome uninterrupted = run(std::make_shared<StopAfter<float>>(100));
+    REQUIRE(uninterrupted.epochs.size() == 3);
+    for (std::size_t steps = 1; steps <= 15; ++steps) {  // 5 an epoch
+        CAPTURE(steps);
+        const auto stop = std::make_shared<StopAfter<float>>(steps);
+        run(stop);
+        REQUIRE(stop->state);
         CHECK(run(std::make_shared<GoOn<float>>(*stop->state)) == uninterrupted);
     }
 }
