@@ -19,14 +19,15 @@ namespace seqgrad {
 
 /// How CsvWindowBatches cuts a series into batches.
 struct CsvWindowOptions {
+    /// Applied to every step. One of the D features, or of one feature for all of them.
+    std::optional<StandardScaler> scaler =
+        {};  // first: GCC 12 warns of what a copy's exception would destroy
     WindowOptions windows = {};
     std::size_t batch_size = 32;  ///< windows of a batch; the last batch takes what is left
     /// 0: the windows in their order. Otherwise every window is drawn at random from a buffer of so many,
     /// into which the next one of the file then comes: the larger, the better they are mixed, and with as
     /// many as the file has, every order is as likely.
     std::size_t shuffle_buffer = 0;
-    /// Applied to every step. One of the D features, or of one feature for all of them.
-    std::optional<StandardScaler> scaler = {};
 };
 
 /// Windows of a series in a CSV file as batches, for files larger than memory.
@@ -35,8 +36,8 @@ struct CsvWindowOptions {
 ///     CsvSeriesReader steps("meters.csv", part);
 ///     StandardScaler scaler;
 ///     scaler.fit(steps);
-///     CsvWindowBatches<float> train(std::move(steps), {.windows = {.window = 48}, .shuffle_buffer = 10'000,
-///                                                      .scaler = scaler});
+///     CsvWindowBatches<float> train(std::move(steps), {.scaler = scaler, .windows = {.window = 48},
+///                                                      .shuffle_buffer = 10'000});
 ///     trainer.fit(train, {.epochs = 10});
 ///
 /// In order the batches hold what make_windows makes of the whole series, columns_tensor<T> scaled, bit for

@@ -116,7 +116,7 @@ TEST_CASE_TEMPLATE("in order, the batches are those of all windows of the series
                     DatasetBatches<T> expected(all, batch_size, false);
                     CsvWindowBatches<T> batches(
                         CsvSeriesReader(file.path, {.columns = columns, .missing = Missing::interpolate}),
-                        {.windows = windows, .batch_size = batch_size, .scaler = scaler});
+                        {.scaler = scaler, .windows = windows, .batch_size = batch_size});
                     const auto in_memory = pass(expected);
                     check_equal(pass(batches), in_memory);
                     check_equal(pass(batches), in_memory);
@@ -284,16 +284,19 @@ TEST_CASE("what cannot be made of a series is refused") {
     CHECK_THROWS_WITH_AS(make({.scaler = two}),
                          "CsvWindowBatches: expected a scaler of 3 features, got one of 2", ShapeError);
     for (const std::size_t buffer : std::vector<std::size_t>{0, 4}) {
-        CHECK_THROWS_WITH_AS(make({.windows = {.window = 30}, .shuffle_buffer = buffer}),
-                             ("CsvWindowBatches: a window of 30 and a horizon of 1 need as many steps "
-                              "together, got 30 from " +
-                              file.path)
-                                 .c_str(),
-                             ShapeError);
+        const auto with = [&](const WindowOptions& windows) {
+            CsvWindowOptions options;
+            options.windows = windows;
+            options.shuffle_buffer = buffer;
+            make(options);
+        };
+        const std::string message =
+            "CsvWindowBatches: a window of 30 and a horizon of 1 need as many steps together, got 30 from " +
+            file.path;
+        CHECK_THROWS_WITH_AS(with({.window = 30}), message.c_str(), ShapeError);
         constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
-        CHECK_THROWS_AS(make({.windows = {.window = largest, .horizon = 2}, .shuffle_buffer = buffer}),
-                        ShapeError);
-        make({.windows = {.window = 29, .stride = largest}, .shuffle_buffer = buffer});
+        CHECK_THROWS_AS(with({.window = largest, .horizon = 2}), ShapeError);
+        with({.window = 29, .stride = largest});
     }
     make({.shuffle_buffer = std::numeric_limits<std::size_t>::max()});
 }

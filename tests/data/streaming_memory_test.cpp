@@ -122,7 +122,7 @@ TEST_CASE("memory does not grow with the file") {
     CHECK(needed([&] {
               CsvWindowBatches<float> batches(
                   CsvSeriesReader(path, series),
-                  {.windows = {.window = 20, .stride = 10}, .shuffle_buffer = 500, .scaler = scaler});
+                  {.scaler = scaler, .windows = {.window = 20, .stride = 10}, .shuffle_buffer = 500});
               Generator generator;
               batches.start(generator);
               while (const auto batch = batches.next()) samples += batch->samples.size();

@@ -68,9 +68,9 @@ TEST_CASE("training on a file in order is training on its windows in memory, bit
     CHECK(in_memory.logs[3]["val_loss"] < in_memory.logs[0]["val_loss"]);
 
     CsvWindowBatches<float> train(std::move(train_part),
-                                  {.windows = windows, .batch_size = 16, .scaler = scaler});
+                                  {.scaler = scaler, .windows = windows, .batch_size = 16});
     CsvWindowBatches<float> test(std::move(test_part),
-                                 {.windows = windows, .batch_size = 16, .scaler = scaler});
+                                 {.scaler = scaler, .windows = windows, .batch_size = 16});
     CHECK(run([&](Trainer<float>& trainer) {
               return trainer.fit(train, {.epochs = 4, .validation_source = &test, .verbose = 0, .seed = 1});
           }) == in_memory);
