@@ -23,8 +23,8 @@ class NoGrad {
 bool anomaly_detection_enabled() noexcept;
 
 /// While one is alive, the first operation on the calling thread whose value, or whose gradient in a backward
-/// pass, is not finite throws a NonFiniteError that names the operation, the element, the operands that were not
-/// finite already, and for recurrent operations the first time step.
+/// pass, is not finite throws a NonFiniteError that names the operation, the element, the operands that were
+/// not finite already, and for recurrent operations the first time step.
 ///
 /// Every value is read once more, so this is for finding a mistake, not for training.
 class DetectAnomaly {

@@ -186,8 +186,8 @@ class Module {
     /// does.
     const Module* find_stateful() const;
 
-    /// The dotted path of a module inside: "encoder.forward_layer"; "" for this one itself, nothing where it is
-    /// not inside.
+    /// The dotted path of a module inside: "encoder.forward_layer"; "" for this one itself, nothing where it
+    /// is not inside.
     std::optional<std::string> path_to(const Module& inside) const;
 
     /// A name of the user's for messages, paths and the summary; "" where none was given.
