@@ -79,7 +79,7 @@ std::optional<std::size_t> DatasetBatches<T>::size() const {
 }
 
 template <Real T>
-std::vector<std::pair<std::string, std::int64_t>> DatasetBatches<T>::settings() const {
+SourceSettings DatasetBatches<T>::settings() const {
     return {setting("samples", order_.size()), setting("batch_size", batch_size_),
             setting("shuffle", shuffle_ ? 1 : 0)};
 }
@@ -117,7 +117,7 @@ std::optional<std::size_t> BucketBatches<T>::size() const {
 }
 
 template <Real T>
-std::vector<std::pair<std::string, std::int64_t>> BucketBatches<T>::settings() const {
+SourceSettings BucketBatches<T>::settings() const {
     return {setting("samples", lengths_.size()), setting("batch_size", options_.batch_size),
             setting("batches_sorted_together", options_.batches_sorted_together)};
 }
@@ -140,7 +140,7 @@ void StreamBatches<T>::skip(std::size_t batches) {
 }
 
 template <Real T>
-std::vector<std::pair<std::string, std::int64_t>> StreamBatches<T>::settings() const {
+SourceSettings StreamBatches<T>::settings() const {
     return {setting("batches", stream_.size()), setting("batch_size", stream_.options().batch_size),
             setting("steps", stream_.options().steps)};
 }
@@ -170,7 +170,7 @@ void RandomWindowBatches<T>::skip(std::size_t batches) {
 }
 
 template <Real T>
-std::vector<std::pair<std::string, std::int64_t>> RandomWindowBatches<T>::settings() const {
+SourceSettings RandomWindowBatches<T>::settings() const {
     return {setting("ids", ids_.size()), setting("batch_size", options_.batch_size),
             setting("steps", options_.steps)};
 }

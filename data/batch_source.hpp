@@ -25,6 +25,9 @@ struct Batch {
     bool reset_state = false;
 };
 
+/// What makes a source of batches this one, by name: {"samples", 1000}, {"batch_size", 32}.
+using SourceSettings = std::vector<std::pair<std::string, std::int64_t>>;
+
 /// Gives the batches that a Trainer trains on, pass by pass over the data: for data that is not one Dataset
 /// in memory, or that has an order of its own.
 ///
@@ -59,8 +62,8 @@ class BatchSource {
     virtual void skip(std::size_t batches);
     /// Batches in a pass, where that is known and there is an end.
     virtual std::optional<std::size_t> size() const { return std::nullopt; }
-    /// What makes it this source, by name: a run goes on only with one of the same.
-    virtual std::vector<std::pair<std::string, std::int64_t>> settings() const { return {}; }
+    /// What makes it this source: a run goes on only with one of the same.
+    virtual SourceSettings settings() const { return {}; }
 };
 
 /// The samples of a Dataset, in their order or in a random one that is new in every pass.
@@ -76,7 +79,7 @@ class DatasetBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override;
-    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
+    SourceSettings settings() const override;
 
   private:
     const Dataset<T>* data_;
@@ -100,7 +103,7 @@ class BucketBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override;
-    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
+    SourceSettings settings() const override;
 
   private:
     const Dataset<T>* data_;
@@ -120,7 +123,7 @@ class StreamBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override { return stream_.size(); }
-    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
+    SourceSettings settings() const override;
 
     const TextStream<T>& stream() const noexcept { return stream_; }
 
@@ -139,7 +142,7 @@ class RandomWindowBatches : public BatchSource<T> {
     void start(Generator& generator) override;
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
-    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
+    SourceSettings settings() const override;
 
   private:
     std::vector<std::int64_t> ids_;
@@ -160,9 +163,7 @@ class PrefetchedBatches : public BatchSource<T> {
     std::optional<Batch<T>> next() override;
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override { return source_->size(); }
-    std::vector<std::pair<std::string, std::int64_t>> settings() const override {
-        return source_->settings();
-    }
+    SourceSettings settings() const override { return source_->settings(); }
 
   private:
     BatchSource<T>* source_;

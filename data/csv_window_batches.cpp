@@ -1,6 +1,8 @@
 #include "seqgrad/data/csv_window_batches.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -85,16 +87,15 @@ std::optional<std::size_t> CsvWindowBatches<T>::size() const {
 }
 
 template <Real T>
-std::vector<std::pair<std::string, std::int64_t>> CsvWindowBatches<T>::settings() const {
+SourceSettings CsvWindowBatches<T>::settings() const {
     const CsvSeriesOptions& series = series_.options();
-    std::vector<std::pair<std::string, std::int64_t>> all = {
-        setting("columns", features_),
-        setting("begin", series.begin),
-        setting("window", options_.windows.window),
-        setting("horizon", options_.windows.horizon),
-        setting("stride", options_.windows.stride),
-        setting("batch_size", options_.batch_size),
-        setting("shuffle_buffer", options_.shuffle_buffer)};
+    SourceSettings all = {setting("columns", features_),
+                          setting("begin", series.begin),
+                          setting("window", options_.windows.window),
+                          setting("horizon", options_.windows.horizon),
+                          setting("stride", options_.windows.stride),
+                          setting("batch_size", options_.batch_size),
+                          setting("shuffle_buffer", options_.shuffle_buffer)};
     if (series.end) all.push_back(setting("end", *series.end));
     return all;
 }

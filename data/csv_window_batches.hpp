@@ -2,10 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "seqgrad/core/random.hpp"
@@ -58,7 +55,7 @@ class CsvWindowBatches : public BatchSource<T> {
     void skip(std::size_t batches) override;
     /// Known when a pass has come to its end.
     std::optional<std::size_t> size() const override;
-    std::vector<std::pair<std::string, std::int64_t>> settings() const override;
+    SourceSettings settings() const override;
 
   private:
     struct Place {

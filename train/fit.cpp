@@ -134,7 +134,7 @@ class Trainer<T>::Fit {
     BatchSource<T>& source_;
     BatchSource<T>* validation_;
     const FitOptions<T>& options_;
-    std::vector<std::pair<std::string, std::int64_t>> setup_;
+    SourceSettings setup_;
     std::optional<std::size_t> limit_;  // steps of an epoch, where that is said
     Generator seeded_;
     Generator& generator_;

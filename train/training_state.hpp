@@ -9,6 +9,7 @@
 
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
+#include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 #include "seqgrad/train/history.hpp"
@@ -25,9 +26,9 @@ struct CallbackState {
 /// A run of Trainer::fit between two steps: all that it needs to go on as if it had never stopped.
 template <class T>
 struct TrainingState {
-    /// What makes it this run, and has to be the same where it goes on: {"samples", 1000}, {"batch_size",
-    /// 32}.
-    std::vector<std::pair<std::string, std::int64_t>> setup = {};
+    /// What makes it this run, and has to be the same where it goes on: its source's settings and the steps
+    /// of an epoch.
+    SourceSettings setup = {};
 
     std::int64_t epoch = 1;                         ///< that is being made, counted from 1
     std::size_t step = 0;                           ///< steps of the epoch that are done

@@ -250,15 +250,14 @@ TEST_CASE("a source has no batches before a pass, and says what it is made of") 
     CHECK_FALSE(source.next());
     CHECK_THROWS_AS(source.skip(1), ValueError);
     CHECK(source.size() == std::nullopt);
-    using Settings = std::vector<std::pair<std::string, std::int64_t>>;
-    CHECK(source.settings() == Settings{{"columns", 3},
-                                        {"begin", 2},
-                                        {"window", 6},
-                                        {"horizon", 2},
-                                        {"stride", 3},
-                                        {"batch_size", 4},
-                                        {"shuffle_buffer", 5},
-                                        {"end", 25}});
+    CHECK(source.settings() == SourceSettings{{"columns", 3},
+                                              {"begin", 2},
+                                              {"window", 6},
+                                              {"horizon", 2},
+                                              {"stride", 3},
+                                              {"batch_size", 4},
+                                              {"shuffle_buffer", 5},
+                                              {"end", 25}});
 }
 
 TEST_CASE("what cannot be made of a series is refused") {
