@@ -7,15 +7,15 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/internal/batches.hpp"
 
 namespace seqgrad {
 
-namespace {
+using detail::check_batch_size;
+using detail::setting;
+using detail::throw_too_far;
 
-[[noreturn]] void throw_too_far(std::size_t asked, std::size_t left) {
-    throw ValueError(
-        fmt::format("batch source: {} batches to skip, the pass over the data has {}", asked, left));
-}
+namespace {
 
 /// `taken` and so many batches more, of `size`.
 std::size_t skipped(std::size_t taken, std::size_t batches, std::size_t size) {
@@ -23,16 +23,8 @@ std::size_t skipped(std::size_t taken, std::size_t batches, std::size_t size) {
     return taken + batches;
 }
 
-void check_batch_size(std::size_t batch_size) {
-    if (batch_size == 0) throw ValueError("batch source: the batch size must be at least 1, got 0");
-}
-
 std::size_t batches_of(std::size_t samples, std::size_t batch_size) {
     return samples / batch_size + (samples % batch_size == 0 ? 0 : 1);
-}
-
-std::pair<std::string, std::int64_t> setting(const char* name, std::size_t value) {
-    return {name, static_cast<std::int64_t>(value)};
 }
 
 }  // namespace

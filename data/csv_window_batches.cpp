@@ -7,17 +7,12 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/internal/batches.hpp"
 #include "seqgrad/data/internal/windows.hpp"
 
 namespace seqgrad {
 
-namespace {
-
-std::pair<std::string, std::int64_t> setting(const char* name, std::size_t value) {
-    return {name, static_cast<std::int64_t>(value)};
-}
-
-}  // namespace
+using detail::setting;
 
 template <Real T>
 CsvWindowBatches<T>::CsvWindowBatches(CsvSeriesReader series, CsvWindowOptions options)
@@ -27,7 +22,7 @@ CsvWindowBatches<T>::CsvWindowBatches(CsvSeriesReader series, CsvWindowOptions o
       step_(Shape{1, features_}) {
     const WindowOptions& windows = options_.windows;
     detail::check_window_options("CsvWindowBatches", windows, features_);
-    if (options_.batch_size == 0) throw ValueError("batch source: the batch size must be at least 1, got 0");
+    detail::check_batch_size(options_.batch_size);
     if (options_.scaler && options_.scaler->mean().size() != 1 &&
         options_.scaler->mean().size() != features_) {
         throw ShapeError(fmt::format("CsvWindowBatches: expected a scaler of {} features, got one of {}",
@@ -72,10 +67,7 @@ void CsvWindowBatches<T>::skip(std::size_t batches) {
     for (std::size_t i = 0; i < batches; ++i) {
         std::size_t count = 0;
         while (count < options_.batch_size && draw(nullptr)) ++count;
-        if (count == 0) {
-            throw ValueError(
-                fmt::format("batch source: {} batches to skip, the pass over the data has {}", batches, i));
-        }
+        if (count == 0) detail::throw_too_far(batches, i);
         ++taken_;
     }
 }
