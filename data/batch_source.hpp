@@ -35,7 +35,8 @@ using SourceSettings = std::vector<std::pair<std::string, std::int64_t>>;
 ///       public:
 ///         void start(Generator& generator) override { generator_ = generator.split(1)[0]; left_ = 100; }
 ///         std::optional<Batch<float>> next() override {
-///             if (left_-- == 0) return std::nullopt;
+///             if (left_ == 0) return std::nullopt;
+///             --left_;
 ///             const Tensor<float> x = generator_.uniform<float>({32, 1});
 ///             return Batch<float>{{.x = x, .y = x * x}};
 ///         }
