@@ -26,6 +26,7 @@ namespace seqgrad {
 namespace {
 
 using detail::Json;
+using Place = detail::JsonPlace;
 
 /// The largest size of anything, so that products of a few of them do not overflow.
 constexpr std::uint64_t largest_size = std::numeric_limits<std::int32_t>::max();
@@ -78,52 +79,24 @@ concept AnyRule = std::same_as<V, Initializer> || std::same_as<V, Regularizer> |
 
 // Reading
 
-/// A value in the text.
-struct Place : detail::JsonPlace {
-    /// What f gives, with the path before the message of any error of the library's that it throws.
-    template <class F>
-    auto wrap(F f) const {
-        try {
-            return f();
-        } catch (const FormatError&) {
-            throw;
-        } catch (const Error& e) {
-            fail(e.what());
-        } catch (const std::bad_alloc&) {
-            fail("there is no memory for so large a layer");
-        }
+/// What f gives, with the path of a place before the message of any error of the library's that it throws.
+template <class F>
+auto wrap(const Place& at, F f) {
+    try {
+        return f();
+    } catch (const FormatError&) {
+        throw;
+    } catch (const Error& e) {
+        at.fail(e.what());
+    } catch (const std::bad_alloc&) {
+        at.fail("there is no memory for so large a layer");
     }
-};
+}
 
-/// An object whose keys are read one by one; those that are not there leave their values as they are.
-class ObjectReader {
+/// An object of arguments; those that are not there leave their values as they are.
+class ObjectReader : public detail::JsonObjectReader {
   public:
-    explicit ObjectReader(Place place) : place_(std::move(place)) {
-        if (!place_.json.is_object()) place_.expected("an object");
-    }
-
-    const Place& place() const { return place_; }
-
-    std::optional<Place> find(std::string_view key) {
-        known_.push_back(key);
-        const auto found = place_.json.find(std::string(key));
-        if (found == place_.json.end()) return std::nullopt;
-        return Place{*found, fmt::format("{}/{}", place_.path, key)};
-    }
-    Place get(std::string_view key) {
-        std::optional<Place> found = find(key);
-        if (!found) place_.fail(fmt::format("\"{}\" is missing", key));
-        return *std::move(found);
-    }
-
-    /// Throws FormatError for a key that nobody asked for.
-    void finish() const {
-        for (const auto& [key, value] : place_.json.items()) {
-            if (std::ranges::find(known_, key) == known_.end()) {
-                place_.fail(fmt::format("unknown key \"{}\"; known are {}", key, fmt::join(known_, ", ")));
-            }
-        }
-    }
+    using JsonObjectReader::JsonObjectReader;
 
     // The visitor of config_fields.hpp.
 
@@ -148,8 +121,7 @@ class ObjectReader {
         if (!at) return;
         if (!at->json.is_array()) at->expected("an array of axes");
         value.clear();
-        for (std::size_t i = 0; i < at->json.size(); ++i)
-            read({at->json[i], fmt::format("{}/{}", at->path, i)}, value.emplace_back());
+        for (std::size_t i = 0; i < at->json.size(); ++i) read(at->element(i), value.emplace_back());
     }
     template <class E, std::size_t n>
     void choice(std::string_view key, E& value, const std::array<const char*, n>& names) {
@@ -201,14 +173,14 @@ class ObjectReader {
     }
     static void read(const Place& at, Activation& value) {
         if (!at.json.is_string()) at.expected("the name of an activation");
-        value = at.wrap([&] { return Activation(at.json.get<std::string>()); });
+        value = wrap(at, [&] { return Activation(at.json.get<std::string>()); });
     }
     static PartialShape read_shape(const Place& at) {
         if (!at.json.is_array()) at.expected("an array of sizes");
         PartialShape shape;
         for (std::size_t i = 0; i < at.json.size(); ++i) {
             std::optional<std::size_t> size;
-            read({at.json[i], fmt::format("{}/{}", at.path, i)}, size);
+            read(at.element(i), size);
             shape.push_back(size ? static_cast<std::ptrdiff_t>(*size) : unknown);
         }
         return shape;
@@ -226,11 +198,11 @@ class ObjectReader {
         }
         const auto named = [](const Place& place) {
             if (!place.json.is_string()) place.expected("a name");
-            return place.wrap(
-                [&] { return rule_named(std::type_identity<V>(), place.json.get<std::string>()); });
+            return wrap(place,
+                        [&] { return rule_named(std::type_identity<V>(), place.json.get<std::string>()); });
         };
         if (at.json.is_string()) {
-            value = at.wrap([&] { return made(std::type_identity<V>(), named(at)); });
+            value = wrap(at, [&] { return made(std::type_identity<V>(), named(at)); });
             return;
         }
         if (!at.json.is_object()) {
@@ -249,7 +221,7 @@ class ObjectReader {
             arguments.finish();
         }
         object.finish();
-        value = at.wrap([&] { return made(std::type_identity<V>(), std::move(rule)); });
+        value = wrap(at, [&] { return made(std::type_identity<V>(), std::move(rule)); });
     }
 
     static Initializer made(std::type_identity<Initializer>, Initializer::Rule rule) {
@@ -267,9 +239,6 @@ class ObjectReader {
             },
             rule);
     }
-
-    Place place_;
-    std::vector<std::string_view> known_;
 };
 
 // Writing
@@ -395,7 +364,7 @@ constexpr ModuleClass<T> plain(std::string_view name) {
             c.name = layer_name;
             detail::fields(config, c);
             config.finish();
-            return config.place().wrap([&] { return std::make_unique<Layer>(std::move(c)); });
+            return wrap(config.place(), [&] { return std::make_unique<Layer>(std::move(c)); });
         },
         [](Writer<T>&, ObjectWriter& config, const Module<T>& module) {
             detail::fields(config, static_cast<const Layer&>(module).config());
@@ -415,7 +384,7 @@ constexpr ModuleClass<T> bidirectional() {
                 backward = read_as<RNN<T>, T>(what, *at);
             detail::fields(config, c);
             config.finish();
-            return config.place().wrap([&] {
+            return wrap(config.place(), [&] {
                 return std::make_unique<Bidirectional<T>>(std::move(layer), std::move(backward),
                                                           std::move(c));
             });
@@ -440,8 +409,8 @@ constexpr ModuleClass<T> rnn() {
             auto cell = read_as<RecurrentCell<T>, T>("a cell", config.get("cell"));
             detail::fields(config, c);
             config.finish();
-            return config.place().wrap(
-                [&] { return std::make_unique<RNN<T>>(std::move(cell), std::move(c)); });
+            return wrap(config.place(),
+                        [&] { return std::make_unique<RNN<T>>(std::move(cell), std::move(c)); });
         },
         [](Writer<T>& writer, ObjectWriter& config, const Module<T>& module) {
             const auto& layer = static_cast<const RNN<T>&>(module);
@@ -459,8 +428,8 @@ constexpr ModuleClass<T> attention_decoder() {
             auto cell = read_as<RecurrentCell<T>, T>("a cell", config.get("cell"));
             detail::fields(config, c);
             config.finish();
-            return config.place().wrap(
-                [&] { return std::make_unique<AttentionDecoder<T>>(std::move(cell), std::move(c)); });
+            return wrap(config.place(),
+                        [&] { return std::make_unique<AttentionDecoder<T>>(std::move(cell), std::move(c)); });
         },
         [](Writer<T>& writer, ObjectWriter& config, const Module<T>& module) {
             const auto& layer = static_cast<const AttentionDecoder<T>&>(module);
@@ -478,12 +447,12 @@ constexpr ModuleClass<T> stacked_rnn_cells() {
             if (!list.json.is_array()) list.expected("an array of cells");
             std::vector<std::shared_ptr<RecurrentCell<T>>> cells;
             for (std::size_t i = 0; i < list.json.size(); ++i) {
-                const Place at{list.json[i], fmt::format("{}/{}", list.path, i)};
+                const Place at = list.element(i);
                 cells.push_back(read_as<RecurrentCell<T>, T>("a cell", at));
             }
             config.finish();
-            return config.place().wrap(
-                [&] { return std::make_unique<StackedRNNCells<T>>(std::move(cells), name); });
+            return wrap(config.place(),
+                        [&] { return std::make_unique<StackedRNNCells<T>>(std::move(cells), name); });
         },
         [](Writer<T>& writer, ObjectWriter& config, const Module<T>& module) {
             const auto& stack = static_cast<const StackedRNNCells<T>&>(module);
@@ -502,7 +471,7 @@ constexpr ModuleClass<T> time_distributed() {
         [](ObjectReader& config, const std::string& name) -> std::unique_ptr<Module<T>> {
             auto layer = read_as<Module<T>, T>("a layer", config.get("layer"));
             config.finish();
-            return config.place().wrap([&] {
+            return wrap(config.place(), [&] {
                 return std::make_unique<TimeDistributed<T>>(std::move(layer),
                                                             TimeDistributedConfig{.name = name});
             });
@@ -524,9 +493,9 @@ constexpr ModuleClass<T> sequential() {
             auto model = std::make_unique<Sequential<T>>();
             model->set_name(name);
             for (std::size_t i = 0; i < list.json.size(); ++i) {
-                const Place at{list.json[i], fmt::format("{}/{}", list.path, i)};
+                const Place at = list.element(i);
                 std::shared_ptr<Module<T>> layer = read_module<T>(at);
-                at.wrap([&] { model->add(std::move(layer)); });
+                wrap(at, [&] { model->add(std::move(layer)); });
             }
             return model;
         },

@@ -258,36 +258,12 @@ void write_checkpoint(const TrainingState<T>& state, const Write& write) {
 template <class V>
 void read(const JsonPlace& at, V& value);
 
-JsonPlace inside(const JsonPlace& at, std::string_view key, const Json& value) {
-    return {value, fmt::format("{}/{}", at.path, key)};
-}
-
 /// Reads the members of an object, which must be there, all of them and no others.
-class Reader {
+class Reader : public detail::JsonObjectReader {
   public:
-    explicit Reader(const JsonPlace& at) : at_(at) {
-        if (!at_.json.is_object()) at_.expected("an object");
-    }
+    using JsonObjectReader::JsonObjectReader;
 
-    JsonPlace get(const char* name) {
-        const auto found = at_.json.find(name);
-        if (found == at_.json.end()) at_.fail(fmt::format("\"{}\" is missing", name));
-        known_.emplace_back(name);
-        return inside(at_, name, *found);
-    }
     void operator()(const char* name, auto& member) { read(get(name), member); }
-
-    void finish() const {
-        for (const auto& [key, value] : at_.json.items()) {
-            if (std::ranges::find(known_, key) == known_.end()) {
-                at_.fail(fmt::format("unknown key \"{}\"; known are {}", key, fmt::join(known_, ", ")));
-            }
-        }
-    }
-
-  private:
-    const JsonPlace& at_;
-    std::vector<std::string_view> known_;
 };
 
 void read_value(const JsonPlace& at, bool& value) {
@@ -331,24 +307,21 @@ void read_value(const JsonPlace& at, std::optional<V>& value) {
 template <class V>
 void read_value(const JsonPlace& at, std::pair<std::string, V>& value) {
     if (!at.json.is_array() || at.json.size() != 2) at.expected("[name, value]");
-    read(inside(at, "0", at.json[0]), value.first);
-    read(inside(at, "1", at.json[1]), value.second);
+    read(at.element(0), value.first);
+    read(at.element(1), value.second);
 }
 
 template <class V>
 void read_value(const JsonPlace& at, std::map<std::string, V>& values) {
     if (!at.json.is_object()) at.expected("an object");
-    for (const auto& [name, value] : at.json.items()) read(inside(at, name, value), values[name]);
+    for (const auto& [name, value] : at.json.items()) read(at.inside(name, value), values[name]);
 }
 
 template <class V>
 void read_value(const JsonPlace& at, std::vector<V>& values) {
     if (!at.json.is_array()) at.expected("an array");
     values.reserve(at.json.size());
-    for (const Json& value : at.json) {
-        const JsonPlace place = inside(at, std::to_string(values.size()), value);
-        read(place, values.emplace_back());
-    }
+    for (std::size_t i = 0; i < at.json.size(); ++i) read(at.element(i), values.emplace_back());
 }
 
 void read_value(const JsonPlace& at, Logs& logs) {

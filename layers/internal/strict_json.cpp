@@ -1,5 +1,6 @@
 #include "seqgrad/layers/internal/strict_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/json_numbers.hpp"
@@ -195,6 +197,14 @@ std::optional<double> parse_non_finite(std::string_view text) {
     return std::nullopt;
 }
 
+JsonPlace JsonPlace::inside(std::string_view key, const Json& value) const {
+    return {value, fmt::format("{}/{}", path, key)};
+}
+
+JsonPlace JsonPlace::element(std::size_t index) const {
+    return {json[index], fmt::format("{}/{}", path, index)};
+}
+
 void JsonPlace::fail(const std::string& what) const {
     throw FormatError(fmt::format("{}: {}", path.empty() ? "/" : path, what));
 }
@@ -205,6 +215,31 @@ void JsonPlace::expected(std::string_view what) const {
     constexpr std::size_t shown = 60;
     if (got.size() > shown) got = got.substr(0, shown) + "...";
     fail(fmt::format("expected {}, got {}", what, got));
+}
+
+JsonObjectReader::JsonObjectReader(JsonPlace place) : place_(std::move(place)) {
+    if (!place_.json.is_object()) place_.expected("an object");
+}
+
+std::optional<JsonPlace> JsonObjectReader::find(std::string_view key) {
+    known_.push_back(key);
+    const auto found = place_.json.find(std::string(key));
+    if (found == place_.json.end()) return std::nullopt;
+    return place_.inside(key, *found);
+}
+
+JsonPlace JsonObjectReader::get(std::string_view key) {
+    std::optional<JsonPlace> found = find(key);
+    if (!found) place_.fail(fmt::format("\"{}\" is missing", key));
+    return *std::move(found);
+}
+
+void JsonObjectReader::finish() const {
+    for (const auto& [key, value] : place_.json.items()) {
+        if (std::ranges::find(known_, key) == known_.end()) {
+            place_.fail(fmt::format("unknown key \"{}\"; known are {}", key, fmt::join(known_, ", ")));
+        }
+    }
 }
 
 }  // namespace seqgrad::detail

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -33,9 +35,35 @@ struct JsonPlace {
     const Json& json;
     std::string path;
 
+    /// A value that stands in it under a key.
+    JsonPlace inside(std::string_view key, const Json& value) const;
+    /// Its element number `index`, which must be there.
+    JsonPlace element(std::size_t index) const;
+
+    /// Throws FormatError.
     [[noreturn]] void fail(const std::string& what) const;
     /// Fails for a value that is not `what`.
     [[noreturn]] void expected(std::string_view what) const;
+};
+
+/// An object whose keys are asked for one by one, and that has no others. It fails as JsonPlace does.
+class JsonObjectReader {
+  public:
+    explicit JsonObjectReader(JsonPlace place);
+
+    const JsonPlace& place() const { return place_; }
+
+    /// The value of a key that may be missing. The key's text must outlive the reader.
+    std::optional<JsonPlace> find(std::string_view key);
+    /// The value of one that may not.
+    JsonPlace get(std::string_view key);
+
+    /// Fails where there is a key that nobody asked for.
+    void finish() const;
+
+  private:
+    JsonPlace place_;
+    std::vector<std::string_view> known_;
 };
 
 }  // namespace seqgrad::detail
