@@ -1,12 +1,9 @@
 #include "seqgrad/train/backup.hpp"
 
-#include <map>
-#include <optional>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/train/internal/callbacks.hpp"
 
 namespace seqgrad {
 namespace {
@@ -42,9 +39,7 @@ class BackupAndRestoreCallback : public Callback<T> {
         return {.numbers = {{"steps", static_cast<double>(steps_)}}, .tensors = {}};
     }
     void set_state(const CallbackState<T>& state) override {
-        const auto steps = state.numbers.find("steps");
-        if (steps == state.numbers.end()) throw ValueError("BackupAndRestore: the state has no \"steps\"");
-        steps_ = static_cast<std::int64_t>(steps->second);
+        steps_ = detail::StateReader<T>(type(), state).integer("steps");
     }
 
   private:
@@ -60,9 +55,7 @@ class BackupAndRestoreCallback : public Callback<T> {
 template <class T>
 std::shared_ptr<Callback<T>> BackupAndRestore::make() const {
     if (backup_dir.empty()) throw ValueError("BackupAndRestore: backup_dir is empty");
-    if (save_freq < 0) {
-        throw ValueError(fmt::format("BackupAndRestore: save_freq must be at least 0, got {}", save_freq));
-    }
+    detail::check_count("BackupAndRestore", "save_freq", save_freq);
     if (keep == 0) throw ValueError("BackupAndRestore: keep must be at least 1, got 0");
     return std::make_shared<BackupAndRestoreCallback<T>>(*this);
 }

@@ -222,3 +222,14 @@ TEST_CASE("BackupAndRestore checks its arguments") {
     CHECK_THROWS_WITH_AS((BackupAndRestore{.backup_dir = "x", .keep = 0}.make<double>()),
                          "BackupAndRestore: keep must be at least 1, got 0", ValueError);
 }
+
+TEST_CASE("a state that BackupAndRestore has not given is refused") {
+    const auto callback = BackupAndRestore{.backup_dir = "x"}.make<float>();
+    CHECK_THROWS_WITH_AS(callback->set_state({}),
+                         "BackupAndRestore: not the state of such a callback: it has no \"steps\"",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(
+        callback->set_state({.numbers = {{"steps", 0.5}}}),
+        "BackupAndRestore: not the state of such a callback: \"steps\" is 0.5, not an integer", ValueError);
+    CHECK(callback->state().numbers.at("steps") == 0.0);
+}
