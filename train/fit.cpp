@@ -9,8 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
-#include "seqgrad/core/grad_mode.hpp"
-#include "seqgrad/train/internal/model_call.hpp"
+#include "seqgrad/train/internal/building.hpp"
 #include "seqgrad/train/internal/modes.hpp"
 #include "seqgrad/train/trainer.hpp"
 
@@ -226,9 +225,7 @@ std::vector<NamedParameter<T>> Trainer<T>::Fit::checked_parameters(const Trainin
         source_.start(scratch);
         const std::optional<Batch<T>> batch = source_.next();
         if (!batch) throw ValueError("fit: the data has no batches");
-        const NoGrad no_grad;
-        const TrainingMode<T> mode(run_.model, false);
-        detail::output_of(run_.model, batch->samples);
+        detail::build_with(run_.model, batch->samples);
     }
     std::vector<NamedParameter<T>> parameters = run_.model.parameters();
     const auto described = [](const std::string& name, const auto& value) {

@@ -7,8 +7,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
-#include "seqgrad/core/grad_mode.hpp"
-#include "seqgrad/train/internal/model_call.hpp"
+#include "seqgrad/train/internal/building.hpp"
 
 namespace seqgrad {
 
@@ -96,11 +95,7 @@ LearningRateCurve find_learning_rate(Trainer<T>& trainer, BatchSource<T>& source
     std::optional<Batch<T>> batch = source.next();
     if (!batch) throw ValueError("find_learning_rate: the data has no batches");
     Module<T>& model = trainer.model();
-    if (!model.built()) {
-        const NoGrad no_grad;
-        detail::output_of(model, batch->samples);
-        model.reset_state();
-    }
+    detail::build_with(model, batch->samples);
     const Experiment<T> experiment(trainer);
     LearningRateCurve curve;
     const double factor =

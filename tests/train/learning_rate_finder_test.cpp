@@ -91,6 +91,23 @@ TEST_CASE("model, optimizer and training are afterwards as they were") {
         CHECK(run(true, trained_before) == run(false, trained_before));
 }
 
+TEST_CASE("a model that the test builds has drawn nothing before it is trained") {
+    const auto model = [] {
+        Sequential<double> made;
+        made.add(Dropout<double>({.rate = 0.5, .seed = 2}));
+        made.add(Dense<double>({.units = 1}));
+        return made;
+    };
+    Sequential<double> found = model(), built = model();
+    found.set_training(true);
+    built.build({unknown, 1});
+    Trainer trainer(found, SGD<double>(), MeanSquaredError{});
+    find_learning_rate(trainer, line(), {.steps = 2});
+    CHECK(found.training());
+    CHECK(found.state().generators == built.state().generators);
+    CHECK_FALSE(built.state().generators.empty());
+}
+
 TEST_CASE("what cannot be tried is refused") {
     Dense<double> model = single_weight();
     const Dataset<double> data = line();
