@@ -105,6 +105,8 @@ LearningRateCurve find_learning_rate(Trainer<T>& trainer, BatchSource<T>& source
         if (!batch) {
             source.start(generator);
             batch = source.next();
+            if (!batch)
+                throw ValueError("find_learning_rate: the data has no batches when it is passed over again");
         }
         const double rate = options.min_rate * std::exp(factor * static_cast<double>(k));
         trainer.optimizer().set_learning_rate(rate);

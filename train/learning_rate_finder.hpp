@@ -41,8 +41,9 @@ struct LearningRateCurve {
 /// large: the range test of Smith, "Cyclical learning rates for training neural networks", WACV 2017.
 ///
 /// Model and optimizer are afterwards as they were, generators of dropout too. The test ends early where the
-/// loss diverges or is not finite. Throws ValueError for options out of their range and for an optimizer
-/// whose rate is a function of its updates, and what Trainer::train_on_batch throws.
+/// loss diverges or is not finite. Throws ValueError for options out of their range, for data without
+/// batches and for an optimizer whose rate is a function of its updates, and what Trainer::train_on_batch
+/// throws.
 template <class T>
 LearningRateCurve find_learning_rate(Trainer<T>& trainer, const Dataset<T>& data,
                                      const LearningRateFinderOptions& options = {});

@@ -1,6 +1,8 @@
 #include "seqgrad/train/learning_rate_finder.hpp"
 
 #include <cmath>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,21 @@ Dataset<double> line() {
     for (std::size_t i = 0; i < 64; ++i) data.y.data()[i] = 2.0 * data.x.data()[i];
     return data;
 }
+
+/// A source of some batches that cannot be passed over again.
+class Once : public BatchSource<double> {
+  public:
+    explicit Once(std::size_t batches) : left_(batches) {}
+    void start(Generator&) override {}
+    std::optional<Batch<double>> next() override {
+        if (left_ == 0) return std::nullopt;
+        --left_;
+        return Batch<double>{line()};
+    }
+
+  private:
+    std::size_t left_;
+};
 
 Dense<double> single_weight() {
     return Dense<double>({.units = 1, .use_bias = false, .kernel_initializer = Zeros{}});
@@ -108,6 +125,18 @@ TEST_CASE("a model that the test builds has drawn nothing before it is trained")
     CHECK_FALSE(built.state().generators.empty());
 }
 
+TEST_CASE("data that has no batches a second time is refused, and nothing changes") {
+    Dense<double> model = single_weight();
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.5}), MeanSquaredError{});
+    Once enough(3), too_few(2);
+    CHECK(find_learning_rate(trainer, enough, {.steps = 3}).losses.size() == 3);
+    CHECK_THROWS_WITH_AS(find_learning_rate(trainer, too_few, {.steps = 3}),
+                         "find_learning_rate: the data has no batches when it is passed over again",
+                         ValueError);
+    CHECK(model.parameters()[0].variable.value().data()[0] == 0.0);
+    CHECK(trainer.optimizer().learning_rate() == 0.5);
+}
+
 TEST_CASE("what cannot be tried is refused") {
     Dense<double> model = single_weight();
     const Dataset<double> data = line();
@@ -122,6 +151,9 @@ TEST_CASE("what cannot be tried is refused") {
     CHECK_THROWS_AS(with({.smoothing = 1}), ValueError);
     CHECK_THROWS_AS(with({.divergence = 1}), ValueError);
     CHECK_THROWS_AS(with({.batch_size = 0}), ValueError);
+    Once empty(0);
+    CHECK_THROWS_WITH_AS(find_learning_rate(trainer, empty), "find_learning_rate: the data has no batches",
+                         ValueError);
     Trainer scheduled(
         model,
         SGD<double>({.learning_rate = ExponentialDecay(
