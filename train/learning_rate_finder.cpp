@@ -32,21 +32,16 @@ template <class T>
 class Experiment {
   public:
     explicit Experiment(Trainer<T>& trainer)
-        : trainer_(trainer), parameters_(trainer.model().parameters()), model_(trainer.model().state()) {
-        std::vector<Variable<T>> variables;
-        std::vector<std::string> names;
-        for (const NamedParameter<T>& p : parameters_) {
-            weights_.push_back(p.variable.value());
-            variables.push_back(p.variable);
-            names.push_back(p.name);
-        }
-        trainer.optimizer().build(variables, names);
-        optimizer_ = trainer.optimizer().state();
+        : trainer_(trainer),
+          parameters_(detail::build_optimizer(trainer.optimizer(), trainer.model())),
+          model_(trainer.model().state()),
+          optimizer_(trainer.optimizer().state()) {
+        for (const Variable<T>& p : parameters_) weights_.push_back(p.value());
     }
     ~Experiment() {
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
-            parameters_[i].variable.assign(weights_[i]);
-            parameters_[i].variable.clear_grad();
+            parameters_[i].assign(weights_[i]);
+            parameters_[i].clear_grad();
         }
         trainer_.optimizer().set_state(optimizer_);
         trainer_.model().set_state(model_);
@@ -56,7 +51,7 @@ class Experiment {
 
   private:
     Trainer<T>& trainer_;
-    std::vector<NamedParameter<T>> parameters_;
+    std::vector<Variable<T>> parameters_;
     std::vector<Tensor<T>> weights_;
     ModuleState<T> model_;
     OptimizerState<T> optimizer_;

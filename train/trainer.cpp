@@ -11,6 +11,7 @@
 #include "seqgrad/core/grad_mode.hpp"
 #include "seqgrad/core/internal/finite.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/train/internal/building.hpp"
 #include "seqgrad/train/internal/model_call.hpp"
 #include "seqgrad/train/internal/modes.hpp"
 
@@ -54,14 +55,7 @@ Trainer<T>::Trainer(Module<T>& model, std::unique_ptr<Optimizer<T>> optimizer, L
 
 template <class T>
 void Trainer<T>::find_parameters() {
-    std::vector<Variable<T>> found;
-    std::vector<std::string> names;
-    for (auto& [name, variable] : model_->parameters()) {
-        names.push_back(std::move(name));
-        found.push_back(std::move(variable));
-    }
-    optimizer_->build(found, names);
-    parameters_ = std::move(found);
+    parameters_ = detail::build_optimizer(*optimizer_, *model_);
 }
 
 template <class T>
