@@ -242,9 +242,9 @@ std::vector<NamedParameter<T>> Trainer<T>::Fit::checked_parameters(const Trainin
     return parameters;
 }
 
+/// Goes on from a state that was found to be one of the same run.
 template <class T>
 void Trainer<T>::Fit::restore(const TrainingState<T>& state) {
-    check_same_run(state);
     std::vector<NamedParameter<T>> parameters = checked_parameters(state);
     const OptimizerState<T> optimizer = run_.optimizer.state();
     const ModuleState<T> model = run_.model.state();
@@ -378,7 +378,7 @@ History Trainer<T>::Fit::run() {
     run_.restore = [&](TrainingState<T> state) { saved = std::move(state); };
     each([&](Callback<T>& c) { c.on_setup(run_); });
     run_.restore = nullptr;
-    if (saved) check_same_run(*saved);
+    if (saved) check_same_run(*saved);  // before a callback opens a file
     run_.resumed = saved.has_value();
     run_.capture = [this] { return capture(); };
     for (Metric<T>& metric : trainer_.metrics_) metric.reset();
