@@ -63,22 +63,29 @@ double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights) 
     const Remembered<T> before(*model_, remembers_);
     remembers_ = static_cast<bool>(before);
     std::vector<Metric<T>> gathered = metrics_;
+    const auto take_back = [&] {
+        before.give_back();
+        metrics_ = std::move(gathered);
+    };
+    // In the state in which the step began, so that dropout drops the same.
+    const auto diagnose = [&] {
+        before.give_back();
+        return detail::diagnose_non_finite(*model_, batch);
+    };
+    constexpr const char* unchanged = "model and optimizer are as they were before this step";
     try {
         return update(batch, weights);
+    } catch (const LossNotFinite& error) {
+        const std::string cause =
+            diagnose().value_or("the outputs of all layers are finite, the loss of them is not");
+        take_back();
+        throw NonFiniteError(fmt::format("{}: {}; {}", error.what(), cause, unchanged));
     } catch (const NonFiniteError& error) {
-        before.give_back();
-        const bool of_gradient = dynamic_cast<const LossNotFinite*>(&error) == nullptr;
-        std::optional<std::string> cause;
-        if (!of_gradient || anomaly_detection_enabled()) cause = detail::diagnose_non_finite(*model_, batch);
-        before.give_back();
-        metrics_ = std::move(gathered);
-        if (!cause && !of_gradient) cause = "the outputs of all layers are finite, the loss of them is not";
-        throw NonFiniteError(fmt::format("{}{}{}; model and optimizer are as they were before this step",
-                                         cause && of_gradient ? "" : error.what(),
-                                         cause && !of_gradient ? ": " : "", cause.value_or("")));
+        const std::optional<std::string> cause = anomaly_detection_enabled() ? diagnose() : std::nullopt;
+        take_back();
+        throw NonFiniteError(fmt::format("{}; {}", cause.value_or(error.what()), unchanged));
     } catch (...) {
-        before.give_back();
-        metrics_ = std::move(gathered);
+        take_back();
         throw;
     }
 }
