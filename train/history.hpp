@@ -43,7 +43,9 @@ class History {
   public:
     void append(Epoch epoch) { epochs_.push_back(std::move(epoch)); }
 
-    const std::vector<Epoch>& epochs() const noexcept { return epochs_; }
+    const std::vector<Epoch>& epochs() const& noexcept { return epochs_; }
+    /// Of a temporary by value, so that a loop can go over `trainer.fit(data).epochs()`.
+    std::vector<Epoch> epochs() && noexcept { return std::move(epochs_); }
 
     /// Names of all numbers, in the order of their first appearance.
     std::vector<std::string> names() const;

@@ -4,6 +4,8 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -50,6 +52,16 @@ TEST_CASE("history gives one number per epoch that has it") {
     CHECK(history.epochs().size() == 2);
     CHECK_THROWS_WITH_AS(history["mae"], "history: no number is named \"mae\"; there is loss, val_loss",
                          ValueError);
+}
+
+TEST_CASE("the epochs of a temporary history outlive it") {
+    static_assert(std::is_same_v<decltype(two_epochs().epochs()), std::vector<Epoch>>);
+    std::vector<double> losses;
+    for (const Epoch& epoch : two_epochs().epochs()) losses.push_back(epoch.logs["loss"]);
+    CHECK(losses == std::vector<double>{0.1, 1e-5});
+    History history = two_epochs();
+    CHECK(&history.epochs() == &std::as_const(history).epochs());
+    CHECK(std::move(history).epochs().size() == 2);
 }
 
 TEST_CASE("history prints as a table with places left empty") {
