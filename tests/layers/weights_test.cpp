@@ -1,5 +1,6 @@
 #include "seqgrad/layers/weights.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -7,7 +8,9 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <vector>
 
+#include "support/edge_numbers.hpp"
 #include "support/failing_files.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/toy_modules.hpp"
@@ -46,7 +49,6 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 TEST_CASE_TEMPLATE("every finite number comes back bit for bit", T, float, double) {
     using Bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
-    using Limits = std::numeric_limits<T>;
     constexpr std::size_t n = 20'000;
     Tensor<T> values = zeros<T>({n});
     std::mt19937_64 random(7);
@@ -54,24 +56,9 @@ TEST_CASE_TEMPLATE("every finite number comes back bit for bit", T, float, doubl
         do value = std::bit_cast<T>(static_cast<Bits>(random()));
         while (!std::isfinite(value));
     }
-    const T edges[] = {T{0},
-                       -T{0},
-                       Limits::min(),
-                       -Limits::min(),
-                       Limits::denorm_min(),
-                       -Limits::denorm_min(),
-                       Limits::max(),
-                       Limits::lowest(),
-                       Limits::epsilon(),
-                       T{1},
-                       T{-1},
-                       T(0.1),
-                       T(1e10),
-                       T(16777216),
-                       T(1) / 3,
-                       T(1e20),
-                       T(1e22)};
-    std::copy(std::begin(edges), std::end(edges), values.data());
+    std::vector<T> edges = test::edge_numbers<T>();
+    edges.insert(edges.end(), {T{1}, T{-1}});
+    std::ranges::copy(edges, values.data());
 
     const TemporaryFolder folder;
     Sequential<T> saved = model_of<T>(n);

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/edge_numbers.hpp"
+
 #include "seqgrad/train/training_state.hpp"
 
 namespace seqgrad::test {
@@ -85,26 +87,10 @@ TrainingState<T> awkward_state() {
     using Wide = std::numeric_limits<double>;
     constexpr auto smallest = std::numeric_limits<std::int64_t>::min();
     constexpr auto largest = std::numeric_limits<std::int64_t>::max();
-    const Tensor<T> edges = tensor<T>({4, 5}, {T{0},
-                                               -T{0},
-                                               Limits::min(),
-                                               -Limits::min(),
-                                               Limits::denorm_min(),
-                                               -Limits::denorm_min(),
-                                               Limits::max(),
-                                               Limits::lowest(),
-                                               Limits::epsilon(),
-                                               T(0.1),
-                                               T(1) / 3,
-                                               T(1e10),
-                                               T(16777216),
-                                               T(1e20),
-                                               T(1e22),
-                                               T(-7),
-                                               Limits::quiet_NaN(),
-                                               std::copysign(Limits::quiet_NaN(), T{-1}),
-                                               Limits::infinity(),
-                                               -Limits::infinity()});
+    std::vector<T> numbers = edge_numbers<T>();
+    numbers.insert(numbers.end(), {T(-7), Limits::quiet_NaN(), std::copysign(Limits::quiet_NaN(), T{-1}),
+                                   Limits::infinity(), -Limits::infinity()});
+    const Tensor<T> edges = tensor<T>({4, 5}, numbers);
     TrainingState<T> s;
     s.setup = {{"samples", 1000}, {"", smallest}, {"samples", largest}, {"a \"name\"\n\\ é 漢 \x01", -1}};
     s.epoch = largest;
