@@ -28,7 +28,7 @@ set(SEQGRAD_PRIVATE_DEPENDENCIES
 if(SEQGRAD_BUILD_TESTS)
     find_package(doctest REQUIRED)                      # [doctest-dev]
 endif()
-if(SEQGRAD_BUILD_EXAMPLES)
+if(SEQGRAD_BUILD_EXAMPLES OR SEQGRAD_BUILD_BENCH)
     find_package(CLI11 REQUIRED)                        # command lines [libcli11-dev]
 endif()
 if(SEQGRAD_BUILD_BENCH)
