@@ -25,6 +25,7 @@
 #include "seqgrad/core/ops/softmax.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/core/tensor.hpp"
+#include "seqgrad/core/threads.hpp"
 #include "seqgrad/core/variable.hpp"
 #include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/csv.hpp"

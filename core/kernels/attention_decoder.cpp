@@ -22,6 +22,7 @@ class AttentionDecoder {
           in_(in),
           saved_(saved),
           steps_(steps_of<T>(kind.cell, sizes.units, set)),
+          tiles_(sizes.batch, steps_.tile_rows),
           attention_(*table<T>(set).attention),
           elementwise_(*table<T>(set).elementwise) {}
 
@@ -119,17 +120,19 @@ class AttentionDecoder {
         const std::size_t row = t * s_.batch, U = s_.units;
         T* h = saved_.h.data() + row * U;
         T* c = lstm() ? saved_.c.data() + row * U : nullptr;
-        steps_.forward({.batch = s_.batch,
-                        .steps = 1,
-                        .units = U,
-                        .active = nullptr,
-                        .packed = weights.packed(),
-                        .bias = weights.bias(),
-                        .gates = saved_.gates.data() + row * columns(),
-                        .h = h,
-                        .c = c,
-                        .sequence = nullptr,
-                        .sequence_stride = 0});
+        run_forward(steps_, tiles_, s_.batch,
+                    {.batch = s_.batch,
+                     .steps = 1,
+                     .units = U,
+                     .tiles = {},
+                     .active = nullptr,
+                     .packed = weights.packed(),
+                     .bias = weights.bias(),
+                     .gates = saved_.gates.data() + row * columns(),
+                     .h = h,
+                     .c = c,
+                     .sequence = nullptr,
+                     .sequence_stride = 0});
         for (std::size_t b = 0; b < s_.batch; ++b) {
             if (counts(row + b)) continue;
             for (T* state : {h, c})
@@ -148,6 +151,7 @@ class AttentionDecoder {
     AttentionDecoderOperands<T> in_;
     AttentionDecoderSaved<T>& saved_;
     const RecurrentSteps<T>& steps_;
+    SampleTiles tiles_;
     const AttentionRows<T>& attention_;
     const Elementwise<T>& elementwise_;
 };
@@ -180,7 +184,8 @@ class Forward : AttentionDecoder<T> {
 
   private:
     using Base = AttentionDecoder<T>;
-    using Base::attention_, Base::elementwise_, Base::in_, Base::kind_, Base::s_, Base::saved_, Base::steps_;
+    using Base::attention_, Base::elementwise_, Base::in_, Base::kind_, Base::s_, Base::saved_, Base::steps_,
+        Base::tiles_;
 
     void prepare() {
         const std::size_t rows = this->rows(), U = s_.units, M = s_.memory_features;
@@ -362,7 +367,7 @@ class Back : AttentionDecoder<T> {
           packed_(steps_.packed_size(s_.units)),
           dh_(s_.batch * s_.units),
           dc_(this->lstm() ? dh_.size() : 0),
-          bias_sums_(this->columns()),
+          bias_sums_(tiles_.count() * this->columns()),
           d_outputs_(this->rows() * s_.units),
           d_weights_(pass.d_weights ? this->rows() * s_.memory : 0),
           d_scores_(this->rows() * s_.memory),
@@ -414,7 +419,8 @@ class Back : AttentionDecoder<T> {
 
   private:
     using Base = AttentionDecoder<T>;
-    using Base::attention_, Base::elementwise_, Base::in_, Base::kind_, Base::s_, Base::saved_, Base::steps_;
+    using Base::attention_, Base::elementwise_, Base::in_, Base::kind_, Base::s_, Base::saved_, Base::steps_,
+        Base::tiles_;
 
     static void start(const T* given, Scratch<T>& gradient) {
         if (given != nullptr) {
@@ -561,20 +567,22 @@ class Back : AttentionDecoder<T> {
             std::copy_n(gradient, U, kept);
             std::fill_n(gradient, U, T(0));
         });
-        steps_.backward({.batch = s_.batch,
-                         .steps = 1,
-                         .units = U,
-                         .active = nullptr,
-                         .packed = packed_.data(),
-                         .gates = saved_.gates.data() + row * this->columns(),
-                         .h = saved_.h.data() + row * U,
-                         .c = this->lstm() ? saved_.c.data() + row * U : nullptr,
-                         .d_sequence = nullptr,
-                         .sequence_stride = 0,
-                         .cut = nullptr,
-                         .dh = dh_.data(),
-                         .dc = dc_.data(),
-                         .d_bias = bias_sums_.data()});
+        run_backward(steps_, tiles_, s_.batch,
+                     {.batch = s_.batch,
+                      .steps = 1,
+                      .units = U,
+                      .tiles = {},
+                      .active = nullptr,
+                      .packed = packed_.data(),
+                      .gates = saved_.gates.data() + row * this->columns(),
+                      .h = saved_.h.data() + row * U,
+                      .c = this->lstm() ? saved_.c.data() + row * U : nullptr,
+                      .d_sequence = nullptr,
+                      .sequence_stride = 0,
+                      .cut = nullptr,
+                      .dh = dh_.data(),
+                      .dc = dc_.data(),
+                      .d_bias = bias_sums_.data()});
         each_held([&](T* gradient, const T* kept) { std::copy_n(kept, U, gradient); });
     }
 
@@ -589,7 +597,7 @@ class Back : AttentionDecoder<T> {
         const std::size_t rows = this->rows(), U = s_.units, M = s_.memory_features, Q = this->query_size();
         write(dh_.size(), dh_.data(), pass_.initial_h);
         if (this->lstm()) write(dc_.size(), dc_.data(), pass_.initial_c);
-        write_bias_grad(kind_.cell, U, bias_sums_.data(), pass_.bias);
+        write_bias_grad(kind_.cell, U, tiles_.count(), bias_sums_.data(), pass_.bias);
         write_input_gradients();
         if (pass_.recurrent_kernel.data) {
             for (const Columns& run : layout(kind_.cell).recurrent) {

@@ -107,7 +107,7 @@ struct AttentionDecoderBackward {
         query_bias, memory_kernel, v, position_kernel, position_v, memory;
 };
 
-/// Runs on the calling thread.
+/// Several threads share the samples of a step's cell, and the columns of products (threads.hpp).
 template <class T>
 AttentionDecoderSaved<T> attention_decoder_forward(const AttentionDecoderForward<T>& pass,
                                                    InstructionSet set = instruction_set());

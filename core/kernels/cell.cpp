@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "seqgrad/core/internal/parallel.hpp"
 #include "seqgrad/core/kernels/tables.hpp"
 
 namespace seqgrad::kernels {
@@ -80,9 +81,41 @@ ForwardWeights<T>::ForwardWeights(Cell cell, std::size_t units, const RecurrentS
     arrange_bias(cell, units, weights.bias, bias_.data());
 }
 
+SampleTiles::SampleTiles(std::size_t batch, std::size_t most_rows) {
+    std::size_t tiles = std::max<std::size_t>(1, (batch + most_rows - 1) / most_rows);
+    if (tiles > 1) tiles += tiles % 2;
+    for (std::size_t i = 0; i <= tiles; ++i) starts_.push_back(i * batch / tiles);
+}
+
 template <class T>
-void write_bias_grad(Cell cell, std::size_t units, const T* sums, GradientTarget<T> target) {
+void run_forward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
+                 ForwardSteps<T> call) {
+    detail::parallel_runs(tiles.count(), steps.packed_size(call.units) * rows,
+                          [&](std::size_t first, std::size_t last) {
+                              ForwardSteps<T> part = call;
+                              part.tiles = tiles.run(first, last);
+                              steps.forward(part);
+                          });
+}
+
+template <class T>
+void run_backward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
+                  BackwardSteps<T> call) {
+    detail::parallel_runs(tiles.count(), steps.packed_size(call.units) * rows,
+                          [&](std::size_t first, std::size_t last) {
+                              BackwardSteps<T> part = call;
+                              part.tiles = tiles.run(first, last);
+                              steps.backward(part);
+                          });
+}
+
+template <class T>
+void write_bias_grad(Cell cell, std::size_t units, std::size_t tiles, T* sums, GradientTarget<T> target) {
     if (!target.data) return;
+    const std::size_t columns = gate_groups(cell) * units;
+    for (std::size_t i = 1; i < tiles; ++i) {
+        for (std::size_t u = 0; u < columns; ++u) sums[u] += sums[i * columns + u];
+    }
     const Columns input = layout(cell).input;
     if (cell != Cell::gru) return write(input.count * units, sums + input.gates * units, target);
     const auto at = [&](std::size_t group) {
@@ -97,7 +130,14 @@ template const RecurrentSteps<float>& steps_of(Cell, std::size_t, InstructionSet
 template const RecurrentSteps<double>& steps_of(Cell, std::size_t, InstructionSet);
 template class ForwardWeights<float>;
 template class ForwardWeights<double>;
-template void write_bias_grad(Cell, std::size_t, const float*, GradientTarget<float>);
-template void write_bias_grad(Cell, std::size_t, const double*, GradientTarget<double>);
+template void run_forward(const RecurrentSteps<float>&, const SampleTiles&, std::size_t, ForwardSteps<float>);
+template void run_forward(const RecurrentSteps<double>&, const SampleTiles&, std::size_t,
+                          ForwardSteps<double>);
+template void run_backward(const RecurrentSteps<float>&, const SampleTiles&, std::size_t,
+                           BackwardSteps<float>);
+template void run_backward(const RecurrentSteps<double>&, const SampleTiles&, std::size_t,
+                           BackwardSteps<double>);
+template void write_bias_grad(Cell, std::size_t, std::size_t, float*, GradientTarget<float>);
+template void write_bias_grad(Cell, std::size_t, std::size_t, double*, GradientTarget<double>);
 
 }  // namespace seqgrad::kernels

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <vector>
 
 #include "seqgrad/core/kernels/recurrent.hpp"
 #include "seqgrad/core/kernels/recurrent_steps.hpp"
@@ -54,8 +55,29 @@ class ForwardWeights {
     Scratch<T> packed_, bias_;
 };
 
-/// The gradient of the bias from the sums over the gate buffer's rows.
+/// A batch in tiles for a cell's time loop, all of about the same size. Where there are several there is an
+/// even number of them, which two threads share evenly.
+class SampleTiles {
+  public:
+    SampleTiles(std::size_t batch, std::size_t most_rows);
+
+    std::size_t count() const { return starts_.size() - 1; }
+    Tiles run(std::size_t first, std::size_t last) const { return {starts_.data(), first, last}; }
+
+  private:
+    std::vector<std::size_t> starts_;
+};
+
+/// The time loop of a call over all tiles, on several threads where its `rows` are worth it.
 template <class T>
-void write_bias_grad(Cell cell, std::size_t units, const T* sums, GradientTarget<T> target);
+void run_forward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
+                 ForwardSteps<T> call);
+template <class T>
+void run_backward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
+                  BackwardSteps<T> call);
+
+/// The gradient of the bias from the tiles' sums over the gate buffer's rows, [tiles, C], which are changed.
+template <class T>
+void write_bias_grad(Cell cell, std::size_t units, std::size_t tiles, T* sums, GradientTarget<T> target);
 
 }  // namespace seqgrad::kernels

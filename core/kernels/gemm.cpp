@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <cblas.h>
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/parallel.hpp"
 
 // Only OpenBLAS has it; with another BLAS the address is null.
 extern "C" __attribute__((weak)) void openblas_set_num_threads(int count);
@@ -24,7 +26,8 @@ BlasInteger blas_integer(std::size_t n) {
     return static_cast<BlasInteger>(n);
 }
 
-// The products of a training step are too small for BLAS's own threads, which make them slower.
+// BLAS's own threads make the products of a training step slower, and their results depend on how many there
+// are: the library cuts products itself.
 void use_one_blas_thread() {
     static const bool done = [] {
         if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
@@ -32,6 +35,7 @@ void use_one_blas_thread() {
     }();
     static_cast<void>(done);
 }
+
 
 void blas_gemm(CBLAS_TRANSPOSE a, CBLAS_TRANSPOSE b, BlasInteger m, BlasInteger n, BlasInteger k, float alpha,
                const float* A, BlasInteger lda, const float* B, BlasInteger ldb, float beta, float* C,
@@ -58,6 +62,23 @@ void scale(std::size_t m, std::size_t n, T beta, T* C, std::size_t ldc) {
     }
 }
 
+/// Parts that the longer side of C is cut into, whatever the number of threads, so that results do not depend
+/// on it. Each part's product prepares the other operand again, which small ones would not be worth.
+std::size_t parts_of(std::size_t m, std::size_t n, std::size_t k) {
+    constexpr std::size_t least_work = std::size_t{1} << 22, least_side = 128, most_parts = 8;
+    const std::size_t side = std::max(m, n);
+    if (side / least_side < 2 || m * n < least_work / k) return 1;
+    const std::size_t parts = std::min({most_parts, side / least_side, m * n / (least_work / k + 1)});
+    return std::max<std::size_t>(1, parts - (parts > 1 ? parts % 2 : 0));
+}
+
+/// Begin and end of a part, in whole registers.
+std::pair<std::size_t, std::size_t> part_of(std::size_t side, std::size_t parts, std::size_t part) {
+    constexpr std::size_t whole = 16;
+    const auto begin = [&](std::size_t i) { return i == parts ? side : i * (side / whole) / parts * whole; };
+    return {begin(part), begin(part + 1)};
+}
+
 }  // namespace
 
 template <class T>
@@ -66,10 +87,26 @@ void gemm(Transpose a, Transpose b, std::size_t m, std::size_t n, std::size_t k,
     if (m == 0 || n == 0) return;
     if (k == 0) return scale(m, n, beta, C, ldc);
     use_one_blas_thread();
-    blas_gemm(a == Transpose::yes ? CblasTrans : CblasNoTrans,
-              b == Transpose::yes ? CblasTrans : CblasNoTrans, blas_integer(m), blas_integer(n),
-              blas_integer(k), alpha, A, blas_integer(std::max<std::size_t>(lda, 1)), B,
-              blas_integer(std::max<std::size_t>(ldb, 1)), beta, C, blas_integer(ldc));
+    const CBLAS_TRANSPOSE transpose_a = a == Transpose::yes ? CblasTrans : CblasNoTrans;
+    const CBLAS_TRANSPOSE transpose_b = b == Transpose::yes ? CblasTrans : CblasNoTrans;
+    const BlasInteger a_stride = blas_integer(std::max<std::size_t>(lda, 1));
+    const BlasInteger b_stride = blas_integer(std::max<std::size_t>(ldb, 1));
+    const BlasInteger rows = blas_integer(m), columns = blas_integer(n), depth = blas_integer(k);
+    const BlasInteger c_stride = blas_integer(ldc);
+    const std::size_t parts = parts_of(m, n, k);
+    detail::parallel_for(parts, [&](std::size_t part) {
+        if (n >= m) {
+            const auto [begin, end] = part_of(n, parts, part);
+            blas_gemm(transpose_a, transpose_b, rows, static_cast<BlasInteger>(end - begin), depth, alpha, A,
+                      a_stride, B + (b == Transpose::yes ? begin * ldb : begin), b_stride, beta, C + begin,
+                      c_stride);
+        } else {
+            const auto [begin, end] = part_of(m, parts, part);
+            blas_gemm(transpose_a, transpose_b, static_cast<BlasInteger>(end - begin), columns, depth, alpha,
+                      A + (a == Transpose::yes ? begin : begin * lda), a_stride, B, b_stride, beta,
+                      C + begin * ldc, c_stride);
+        }
+    });
 }
 
 template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, float, const float*,

@@ -186,6 +186,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const std::size_t columns = gate_groups(pass.cell) * s.units;
     const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
     const Largest most = largest(time, chunks);
+    const SampleTiles tiles(s.batch, steps.tile_rows);
 
     ForwardWeights<T> weights(pass.cell, s.units, steps, pass.weights);
     Scratch<T> x_rows(most.rows * s.features);
@@ -210,17 +211,20 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
         gemm(Transpose::no, Transpose::no, chunk.rows, input.count * s.units, s.features, T(1), x, s.features,
              pass.weights.kernel, input.count * s.units, T(0), gates + input.gates * s.units, columns);
         const bool direct = pass.sequence && time.whole();
-        steps.forward({.batch = time.active_before(chunk.round),
-                       .steps = chunk.rounds,
-                       .units = s.units,
-                       .active = time.active_from(chunk.round),
-                       .packed = weights.packed(),
-                       .bias = weights.bias(),
-                       .gates = gates,
-                       .h = h,
-                       .c = c,
-                       .sequence = direct ? pass.sequence + chunk.round * s.units : nullptr,
-                       .sequence_stride = s.steps * s.units});
+        run_forward(steps, tiles, chunk.rows,
+                    {.batch = time.active_before(chunk.round),
+                     .steps = chunk.rounds,
+
+                     .units = s.units,
+                     .tiles = {},
+                     .active = time.active_from(chunk.round),
+                     .packed = weights.packed(),
+                     .bias = weights.bias(),
+                     .gates = gates,
+                     .h = h,
+                     .c = c,
+                     .sequence = direct ? pass.sequence + chunk.round * s.units : nullptr,
+                     .sequence_stride = s.steps * s.units});
         if (pass.sequence && !direct) {
             scatter_outputs(time, chunk, s.units, h + time.active_before(chunk.round) * s.units,
                             pass.sequence);
@@ -254,6 +258,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     const std::size_t weight_columns = where.input.count * s.units;
     const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
     const Largest most = largest(time, chunks);
+    const SampleTiles tiles(s.batch, steps.tile_rows);
 
     Scratch<T> packed(steps.packed_size(s.units));
     steps.pack_backward(s.units, pass.weights.recurrent_kernel, packed.data());
@@ -264,7 +269,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     Scratch<T> gradient_rows(time.whole() || !pass.d_sequence ? 0 : most.rows * s.units);
     Scratch<T> h_rows(time.whole() ? 0 : most.rows * s.units);
     Scratch<bool> cuts(time.truncated() ? most.rows : 0);
-    Scratch<T> dh(state), dc(has_c ? state : 0), bias_sums(columns);
+    Scratch<T> dh(state), dc(has_c ? state : 0), bias_sums(tiles.count() * columns);
     gather_states(time, s.units, pass.d_final_h, dh.data());
     if (has_c) gather_states(time, s.units, pass.d_final_c, dc.data());
     for (std::size_t slot = 0; slot < s.batch; ++slot) {
@@ -272,7 +277,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         std::fill_n(dh.data() + slot * s.units, s.units, T(0));
         if (has_c) std::fill_n(dc.data() + slot * s.units, s.units, T(0));
     }
-    std::fill(bias_sums.data(), bias_sums.data() + columns, T(0));
+    std::fill(bias_sums.data(), bias_sums.data() + bias_sums.size(), T(0));
     clear_uncounted(time, s.features, pass.x_grad);
 
     // Without any step there is still one chunk, whose products write zeros to the weights' gradients.
@@ -291,17 +296,20 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
             gemm(Transpose::no, Transpose::no, chunk.rows, weight_columns, s.features, T(1), x, s.features,
                  pass.weights.kernel, weight_columns, T(0), input_gates, columns);
             // Writes the states again as well, with the values they have.
-            steps.forward({.batch = before,
-                           .steps = chunk.rounds,
-                           .units = s.units,
-                           .active = time.active_from(chunk.round),
-                           .packed = forward_weights->packed(),
-                           .bias = forward_weights->bias(),
-                           .gates = gates,
-                           .h = h,
-                           .c = c,
-                           .sequence = nullptr,
-                           .sequence_stride = 0});
+            run_forward(steps, tiles, chunk.rows,
+                        {.batch = before,
+                         .steps = chunk.rounds,
+
+                         .units = s.units,
+                         .tiles = {},
+                         .active = time.active_from(chunk.round),
+                         .packed = forward_weights->packed(),
+                         .bias = forward_weights->bias(),
+                         .gates = gates,
+                         .h = h,
+                         .c = c,
+                         .sequence = nullptr,
+                         .sequence_stride = 0});
         }
         const T* d_sequence = nullptr;
         if (pass.d_sequence && time.whole()) d_sequence = pass.d_sequence + chunk.round * s.units;
@@ -315,20 +323,23 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
                 *cut++ = time.cut_before(round, slot);
             });
         }
-        steps.backward({.batch = before,
-                        .steps = chunk.rounds,
-                        .units = s.units,
-                        .active = time.active_from(chunk.round),
-                        .packed = packed.data(),
-                        .gates = gates,
-                        .h = h,
-                        .c = c,
-                        .d_sequence = d_sequence,
-                        .sequence_stride = s.steps * s.units,
-                        .cut = time.truncated() ? cuts.data() : nullptr,
-                        .dh = dh.data(),
-                        .dc = dc.data(),
-                        .d_bias = bias_sums.data()});
+        run_backward(steps, tiles, chunk.rows,
+                     {.batch = before,
+                      .steps = chunk.rounds,
+
+                      .units = s.units,
+                      .tiles = {},
+                      .active = time.active_from(chunk.round),
+                      .packed = packed.data(),
+                      .gates = gates,
+                      .h = h,
+                      .c = c,
+                      .d_sequence = d_sequence,
+                      .sequence_stride = s.steps * s.units,
+                      .cut = time.truncated() ? cuts.data() : nullptr,
+                      .dh = dh.data(),
+                      .dc = dc.data(),
+                      .d_bias = bias_sums.data()});
         if (pass.kernel_grad.data) {
             gemm(Transpose::yes, Transpose::no, s.features, weight_columns, chunk.rows, T(1), x, s.features,
                  input_gates, columns, kernel_beta, pass.kernel_grad.data, weight_columns);
@@ -350,7 +361,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
             scatter_input(time, chunk, s.features, x_rows.data(), pass.x_grad);
         }
     }
-    write_bias_grad(pass.cell, s.units, bias_sums.data(), pass.bias_grad);
+    write_bias_grad(pass.cell, s.units, tiles.count(), bias_sums.data(), pass.bias_grad);
     write_states(time, s.units, dh.data(), pass.initial_h_grad);
     if (has_c) write_states(time, s.units, dc.data(), pass.initial_c_grad);
 }

@@ -24,9 +24,20 @@ namespace seqgrad::kernels {
 /// hold the gradients of h_{t-1} W_h and x_t W_x for the candidate, so that the first 3U columns belong to
 /// the recurrent weights and the last 3U to the input weights. gru_reset_before's r h_{t-1} stays as it is:
 /// it is what the candidate's recurrent weights were multiplied by.
+///
+/// Samples come in tiles, whose rows are multiplied at once: tile i holds samples [starts[i], starts[i + 1]),
+/// at most tile_rows of the cell. A call works on the samples of some of the tiles only, so that several
+/// threads can share the work; a sample's results do not depend on the tile it is in.
+struct Tiles {
+    const std::size_t* starts;
+    /// Those of this call: [first, last).
+    std::size_t first, last;
+};
+
 template <class T>
 struct ForwardSteps {
     std::size_t batch, steps, units;
+    Tiles tiles;
     /// [n]: samples of each step; null: B.
     const std::size_t* active;
     /// Recurrent weights as written by pack_forward.
@@ -48,6 +59,7 @@ struct ForwardSteps {
 template <class T>
 struct BackwardSteps {
     std::size_t batch, steps, units;
+    Tiles tiles;
     /// [n]: samples of each step; null: B.
     const std::size_t* active;
     /// Recurrent weights as written by pack_backward.
@@ -69,12 +81,14 @@ struct BackwardSteps {
     T* dh;
     /// [B, U]: the same for c; lstm only.
     T* dc;
-    /// [C]: the sum of the gate gradients over steps and samples is added.
+    /// [tiles, C]: for every tile, the sum of its gate gradients over steps and samples is added.
     T* d_bias;
 };
 
 template <class T>
 struct RecurrentSteps {
+    /// The most samples of a tile.
+    std::size_t tile_rows;
     /// Elements that pack_forward and pack_backward write; their target must be aligned to 64 bytes.
     std::size_t (*packed_size)(std::size_t units);
     /// From a recurrent kernel [U, gates U] in Keras's order of gates.

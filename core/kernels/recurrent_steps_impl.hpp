@@ -85,8 +85,8 @@ struct Steps {
             const T* packed = s.packed;
             for (std::size_t first = 0; first < units; first += forward_vectors * width) {
                 const std::size_t vectors = min(forward_vectors, registers(units - first));
-                for (std::size_t b = 0; b < batch; b += rows) {
-                    const std::size_t count = min(rows, batch - b);
+                for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
+                    const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
                     for (std::size_t m = 0; m < count; ++m) {
                         for (std::size_t v = 0; v < vectors; ++v) {
@@ -143,8 +143,9 @@ struct Steps {
         alignas(64) T tile[rows * tile_vectors * width];
         for (std::size_t first = 0; first < units; first += tile_vectors * width) {
             const std::size_t vectors = min(tile_vectors, registers(units - first));
-            for (std::size_t b = 0; b < step.batch; b += rows) {
-                const std::size_t count = min(rows, step.batch - b);
+            for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
+                const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], step.batch) - b;
+                T* d_bias = s.d_bias + i * columns;
                 // Samples whose last step this is have their gradient in dh already.
                 const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
                 if (going_on > 0) {
@@ -156,7 +157,7 @@ struct Steps {
                     const Lanes<B> lanes(units - u);
                     B sums[Cell::columns];
                     for (std::size_t g = 0; g < Cell::columns; ++g)
-                        sums[g] = lanes.load(s.d_bias + g * units + u);
+                        sums[g] = lanes.load(d_bias + g * units + u);
                     for (std::size_t m = 0; m < count; ++m) {
                         const std::size_t at = (b + m) * units + u;
                         B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
@@ -171,7 +172,7 @@ struct Steps {
                                        sums);
                     }
                     for (std::size_t g = 0; g < Cell::columns; ++g)
-                        lanes.store(s.d_bias + g * units + u, sums[g]);
+                        lanes.store(d_bias + g * units + u, sums[g]);
                 }
             }
             packed += vectors * width * Cell::gates * units;
@@ -196,8 +197,8 @@ struct Steps {
         alignas(64) T tile[rows * tile_vectors * width];
         for (std::size_t first = 0; first < units; first += tile_vectors * width) {
             const std::size_t vectors = min(tile_vectors, registers(units - first));
-            for (std::size_t b = 0; b < batch; b += rows) {
-                const std::size_t count = min(rows, batch - b);
+            for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
+                const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                 multiply<B>(count, vectors, Cell::gates * units, s.gates + b * columns, columns, packed,
                             tile);
                 for (std::size_t m = 0; m < count; ++m) {
@@ -216,6 +217,7 @@ struct Steps {
 
 template <class StepsOfCell>
 inline constexpr RecurrentSteps<typename StepsOfCell::T> recurrent_steps{
+    .tile_rows = StepsOfCell::rows,
     .packed_size = StepsOfCell::packed_size,
     .pack_forward = StepsOfCell::pack_forward,
     .pack_backward = StepsOfCell::pack_backward,

@@ -65,11 +65,11 @@ struct ResetBeforeSteps {
             const std::size_t batch = samples(s, t);
             const T* h0 = s.h + before * units;
             T* h1 = s.h + after * units;
-            product(units, batch, 2, units, h0, units, s.packed,
-                    [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+            product(s.tiles, units, batch, 2, units, h0, units, s.packed,
+                    [&](Lanes<B> lanes, std::size_t, std::size_t b, std::size_t u, const T* product) {
                         T* row = gates + b * columns + u;
                         const auto sum = [&](std::size_t g) {
-                            return B::load_aligned(tile + (g - 1) * width) + lanes.load(row + g * units) +
+                            return B::load_aligned(product + (g - 1) * width) + lanes.load(row + g * units) +
                                    lanes.load(s.bias + g * units + u);
                         };
                         const B z = math::sigmoid(sum(1));
@@ -78,10 +78,10 @@ struct ResetBeforeSteps {
                         lanes.store(row + units, z);
                         lanes.store(row + 2 * units, r);
                     });
-            product(units, batch, 1, units, gates, columns, s.packed + packed_gates(units, 2),
-                    [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+            product(s.tiles, units, batch, 1, units, gates, columns, s.packed + packed_gates(units, 2),
+                    [&](Lanes<B> lanes, std::size_t, std::size_t b, std::size_t u, const T* product) {
                         T* row = gates + b * columns + u;
-                        const B g = math::tanh(B::load_aligned(tile) + lanes.load(row + 3 * units) +
+                        const B g = math::tanh(B::load_aligned(product) + lanes.load(row + 3 * units) +
                                                lanes.load(s.bias + 3 * units + u));
                         const B h =
                             xsimd::fma(lanes.load(row + units), lanes.load(h0 + b * units + u) - g, g);
@@ -128,22 +128,22 @@ struct ResetBeforeSteps {
         }
     }
 
-    /// a [batch, depth] times packed weights: f(lanes, row, unit, tile) for every register of units, with the
-    /// gates' results at `tile`.
+    /// a [batch, depth] times packed weights: f(lanes, tile, row, unit, product) for every register of units,
+    /// with the gates' results at `product`.
     template <class F>
-    static void product(std::size_t units, std::size_t batch, std::size_t gates, std::size_t depth,
-                        const T* a, std::size_t lda, const T* packed, const F& f) {
+    static void product(const Tiles& tiles, std::size_t units, std::size_t batch, std::size_t gates,
+                        std::size_t depth, const T* a, std::size_t lda, const T* packed, const F& f) {
         const std::size_t block = tile_vectors / gates;
         alignas(64) T tile[rows * tile_vectors * width];
         for (std::size_t first = 0; first < units; first += block * width) {
             const std::size_t vectors = min(block, registers(units - first));
-            for (std::size_t b = 0; b < batch; b += rows) {
-                const std::size_t count = min(rows, batch - b);
+            for (std::size_t i = tiles.first; i < tiles.last && tiles.starts[i] < batch; ++i) {
+                const std::size_t b = tiles.starts[i], count = min(tiles.starts[i + 1], batch) - b;
                 multiply<B>(count, vectors * gates, depth, a + b * lda, lda, packed, tile);
                 for (std::size_t v = 0; v < vectors; ++v) {
                     const std::size_t u = first + v * width;
                     for (std::size_t m = 0; m < count; ++m) {
-                        f(Lanes<B>(units - u), b + m, u, tile + (m * vectors + v) * gates * width);
+                        f(Lanes<B>(units - u), i, b + m, u, tile + (m * vectors + v) * gates * width);
                     }
                 }
             }
@@ -154,11 +154,11 @@ struct ResetBeforeSteps {
     /// Completes dh of the step before with what comes through z and r of a step, given its first row.
     static void from_later(const BackwardSteps<T>& s, std::size_t batch, std::size_t row) {
         const std::size_t units = s.units, columns = groups * units;
-        product(units, batch, 1, 2 * units, s.gates + row * columns + units, columns, s.packed,
-                [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
+        product(s.tiles, units, batch, 1, 2 * units, s.gates + row * columns + units, columns, s.packed,
+                [&](Lanes<B> lanes, std::size_t, std::size_t b, std::size_t u, const T* product) {
                     T* dh = s.dh + b * units + u;
                     const bool cut = s.cut && s.cut[row + b];
-                    lanes.store(dh, cut ? B(T(0)) : lanes.load(dh) + B::load_aligned(tile));
+                    lanes.store(dh, cut ? B(T(0)) : lanes.load(dh) + B::load_aligned(product));
                 });
     }
 
@@ -168,33 +168,37 @@ struct ResetBeforeSteps {
         const B one(T(1));
         T* gates = s.gates + step.row * columns;
         const T* h0 = s.h + step.before * units;
-        for (std::size_t b = 0; b < step.batch; ++b) {
-            for (std::size_t u = 0; u < units; u += width) {
-                const Lanes<B> lanes(units - u);
-                T* row = gates + b * columns + u;
-                B dh = lanes.load(s.dh + b * units + u);
-                if (s.d_sequence) dh += lanes.load(output_gradient(s, step, b) + u);
-                const B z = lanes.load(row + units);
-                const B g = lanes.load(row + 3 * units);
-                const B dz = dh * (lanes.load(h0 + b * units + u) - g) * z * (one - z);
-                const B dg = dh * (one - z) * xsimd::fnma(g, g, one);
-                lanes.store(row + units, dz);
-                lanes.store(row + 3 * units, dg);
-                lanes.store(s.dh + b * units + u, dh * z);
-                add(lanes, s.d_bias + units + u, dz);
-                add(lanes, s.d_bias + 3 * units + u, dg);
+        for (std::size_t i = s.tiles.first; i < s.tiles.last; ++i) {
+            T* d_bias = s.d_bias + i * columns;
+            for (std::size_t b = s.tiles.starts[i]; b < min(s.tiles.starts[i + 1], step.batch); ++b) {
+                for (std::size_t u = 0; u < units; u += width) {
+                    const Lanes<B> lanes(units - u);
+                    T* row = gates + b * columns + u;
+                    B dh = lanes.load(s.dh + b * units + u);
+                    if (s.d_sequence) dh += lanes.load(output_gradient(s, step, b) + u);
+                    const B z = lanes.load(row + units);
+                    const B g = lanes.load(row + 3 * units);
+                    const B dz = dh * (lanes.load(h0 + b * units + u) - g) * z * (one - z);
+                    const B dg = dh * (one - z) * xsimd::fnma(g, g, one);
+                    lanes.store(row + units, dz);
+                    lanes.store(row + 3 * units, dg);
+                    lanes.store(s.dh + b * units + u, dh * z);
+                    add(lanes, d_bias + units + u, dz);
+                    add(lanes, d_bias + 3 * units + u, dg);
+                }
             }
         }
-        product(units, step.batch, 1, units, gates + 3 * units, columns, s.packed + packed_gates(units, 2),
-                [&](Lanes<B> lanes, std::size_t b, std::size_t u, const T* tile) {
-                    const B d_reset = B::load_aligned(tile);
+        product(s.tiles, units, step.batch, 1, units, gates + 3 * units, columns,
+                s.packed + packed_gates(units, 2),
+                [&](Lanes<B> lanes, std::size_t i, std::size_t b, std::size_t u, const T* product) {
+                    const B d_reset = B::load_aligned(product);
                     T* row = gates + b * columns + u;
                     T* dh = s.dh + b * units + u;
                     const B r = lanes.load(row + 2 * units);
                     const B dr = d_reset * lanes.load(h0 + b * units + u) * r * (one - r);
                     lanes.store(row + 2 * units, dr);
                     lanes.store(dh, xsimd::fma(d_reset, r, lanes.load(dh)));
-                    add(lanes, s.d_bias + 2 * units + u, dr);
+                    add(lanes, s.d_bias + i * columns + 2 * units + u, dr);
                 });
     }
 
