@@ -23,4 +23,5 @@ write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/seqgradConfigVersi
     COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/seqgradConfig.cmake"
     "${CMAKE_CURRENT_BINARY_DIR}/seqgradConfigVersion.cmake"
+    cmake/FindoneDNN.cmake
     DESTINATION "${package_dir}")

@@ -1,10 +1,15 @@
 #include "seqgrad/core/kernels/gemm.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include <cblas.h>
+#ifdef SEQGRAD_ONEDNN
+#include <dnnl.h>
+#endif
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
@@ -12,6 +17,9 @@
 
 // Only OpenBLAS has it; with another BLAS the address is null.
 extern "C" __attribute__((weak)) void openblas_set_num_threads(int count);
+// Only a oneDNN that works with OpenMP brings them.
+extern "C" __attribute__((weak)) int omp_get_max_threads();
+extern "C" __attribute__((weak)) void omp_set_num_threads(int count);
 
 namespace seqgrad::kernels {
 namespace {
@@ -36,10 +44,34 @@ void use_one_blas_thread() {
     static_cast<void>(done);
 }
 
+#ifdef SEQGRAD_ONEDNN
+/// One product by oneDNN, which cuts them for its OpenMP threads unless that would be one. How many OpenMP
+/// may use belongs to the caller: it is as before afterwards.
+void onednn_gemm(char a, char b, BlasInteger m, BlasInteger n, BlasInteger k, float alpha, const float* A,
+                 BlasInteger lda, const float* B, BlasInteger ldb, float beta, float* C, BlasInteger ldc) {
+    const int threads = omp_get_max_threads != nullptr ? omp_get_max_threads() : 1;
+    if (threads > 1) omp_set_num_threads(1);
+    const dnnl_status_t status = dnnl_sgemm(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+    if (threads > 1) omp_set_num_threads(threads);
+    if (status == dnnl_out_of_memory) throw std::bad_alloc();
+    if (status != dnnl_success) {
+        throw Error(fmt::format("matrix product [{}, {}] x [{}, {}]: oneDNN failed with status {}", m, k, k,
+                                n, static_cast<int>(status)));
+    }
+}
+#endif
 
 void blas_gemm(CBLAS_TRANSPOSE a, CBLAS_TRANSPOSE b, BlasInteger m, BlasInteger n, BlasInteger k, float alpha,
                const float* A, BlasInteger lda, const float* B, BlasInteger ldb, float beta, float* C,
                BlasInteger ldc) {
+#ifdef SEQGRAD_ONEDNN
+    // Of small products OpenBLAS makes less ado.
+    constexpr std::int64_t least_work = 1 << 18;
+    if (std::int64_t{m} * n >= least_work / k) {
+        return onednn_gemm(a == CblasTrans ? 'T' : 'N', b == CblasTrans ? 'T' : 'N', m, n, k, alpha, A, lda,
+                           B, ldb, beta, C, ldc);
+    }
+#endif
     cblas_sgemm(CblasRowMajor, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
