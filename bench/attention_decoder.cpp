@@ -1,5 +1,5 @@
 // One training step (forward and backward, gradients of all weights and of the memory) of a GRU decoder that
-// attends in every step, in float. attention_decoder.py runs the same in PyTorch beside it.
+// attends in every step, in float. compare.py runs the same in PyTorch beside it.
 #include "seqgrad/layers/attention_decoder.hpp"
 
 #include <string>
