@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <benchmark/benchmark.h>
+#include "counters.hpp"
+#include "threads.hpp"
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/random.hpp"
@@ -35,7 +36,8 @@ constexpr Kind kinds[] = {
     {"luong_general_feeding", AttentionStyle::luong, AttentionScore::general, true},
 };
 
-void training_step(benchmark::State& state, const Case& c, const Kind& kind) {
+void training_step(benchmark::State& state, const Case& c, const Kind& kind, std::size_t threads) {
+    bench::use_threads(threads);
     AttentionDecoder<float> decoder(GRUCell<float>({.units = c.units}), {.style = kind.style,
                                                                          .score = kind.score,
                                                                          .attention_units = c.attention,
@@ -55,9 +57,11 @@ void training_step(benchmark::State& state, const Case& c, const Kind& kind) {
 [[maybe_unused]] const bool registered = [] {
     for (const Case& c : cases) {
         for (const Kind& kind : kinds) {
-            benchmark::RegisterBenchmark((std::string(c.name) + "/" + kind.name).c_str(), training_step, c,
-                                         kind)
-                ->Unit(benchmark::kMillisecond);
+            for (const std::size_t threads : bench::thread_counts()) {
+                bench::add(std::string(c.name) + "/" + kind.name + "/threads:" + std::to_string(threads),
+                           [=](benchmark::State& state) { training_step(state, c, kind, threads); })
+                    ->Unit(benchmark::kMillisecond);
+            }
         }
     }
     return true;

@@ -516,9 +516,9 @@ def compare(options, program, folder):
                     for name in options.peers]
         try:
             for job in jobs:
+                row = measure(job, workers[0], workers[1:], options, folder)
                 peak, = workers[0].ask("peak", 0.1)
                 peaks[threads] = max(peaks.get(threads, 0), peak)
-                row = measure(job, workers[0], workers[1:], options, folder)
                 results = folder / job.command(workers[0])[3]
                 mine = {name: array.tobytes() for name, array in load(results).items()}
                 if identical.setdefault(job.name, mine) != mine:

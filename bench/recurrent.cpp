@@ -1,51 +1,45 @@
-// One training step (forward and backward, all outputs, gradients of the weights) of one recurrent layer in
-// float.
+// One recurrent layer: a forward pass alone, and a training step (forward and backward, all outputs,
+// gradients of the weights); and what padding and computing gates again cost, in float.
 #include "seqgrad/core/ops/recurrent.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
-#include <benchmark/benchmark.h>
+#include "cases.hpp"
+#include "counters.hpp"
+#include "threads.hpp"
 
 #include "seqgrad/core/backward.hpp"
+#include "seqgrad/core/grad_mode.hpp"
 
 namespace {
 
 using namespace seqgrad;
-
-struct Case {
-    const char* name;
-    std::size_t batch, steps, features, units;
-};
-
-constexpr Case cases[] = {
-    {"seed", 32, 16, 12, 8},      {"small", 32, 50, 32, 64},  {"one", 1, 100, 64, 128},
-    {"charlm", 64, 64, 128, 256}, {"long", 16, 512, 64, 128}, {"large", 64, 128, 512, 512},
-};
-
-Tensor<float> draw(const Shape& shape, double scale) {
-    static std::mt19937 random(1);
-    std::normal_distribution<float> normal(0, static_cast<float>(scale));
-    Tensor<float> out(shape);
-    for (float& v : elements(out)) v = normal(random);
-    return out;
-}
+using namespace seqgrad::bench;
 
 /// The operands of a layer with `groups` gates; a step is a forward and a backward pass.
+template <class T>
 class Layer {
   public:
     Layer(const Case& c, std::size_t groups)
-        : x_(constant(draw({c.batch, c.steps, c.features}, 1))),
-          gradient_(draw({c.batch, c.steps, c.units}, 1)) {
+        : x_(constant(draw<T>({c.batch, c.steps, c.features}))),
+          gradient_(draw<T>({c.batch, c.steps, c.units})) {
         const std::size_t columns = groups * c.units;
         const double scale = 1 / std::sqrt(static_cast<double>(c.units));
-        weights_ = {parameter(draw({c.features, columns}, scale)), parameter(draw({c.units, columns}, scale)),
-                    parameter(draw(groups == 3 ? Shape{2, columns} : Shape{columns}, scale))};
+        weights_ = {parameter(draw<T>({c.features, columns}, scale)),
+                    parameter(draw<T>({c.units, columns}, scale)),
+                    parameter(draw<T>(groups == 3 ? Shape{2, columns} : Shape{columns}, scale))};
+    }
+
+    template <class Apply>
+    void forward(const Apply& apply) {
+        const NoGrad no_grad;
+        const auto result = apply(x_, weights_[0], weights_[1], weights_[2]);
+        benchmark::DoNotOptimize(result.sequence.value().data());
     }
 
     template <class Apply>
@@ -56,9 +50,9 @@ class Layer {
     }
 
   private:
-    Variable<float> x_;
-    Tensor<float> gradient_;
-    std::vector<Variable<float>> weights_;
+    Variable<T> x_;
+    Tensor<T> gradient_;
+    std::vector<Variable<T>> weights_;
 };
 
 /// Padding at the end, with lengths spread evenly over 1 ... T in no order.
@@ -72,21 +66,29 @@ Mask evenly_padded(std::size_t batch, std::size_t steps) {
 }
 
 auto apply_simple_rnn(const RecurrentOptions& options) {
-    return [options](auto&... in) { return simple_rnn<float>(in..., {}, options); };
+    return [options]<class T>(const Variable<T>& x, auto&... weights) {
+        return simple_rnn<T>(x, weights..., {}, options);
+    };
 }
 auto apply_lstm(const RecurrentOptions& options) {
-    return [options](auto&... in) { return lstm<float>(in..., {}, {}, options); };
+    return [options]<class T>(const Variable<T>& x, auto&... weights) {
+        return lstm<T>(x, weights..., {}, {}, options);
+    };
 }
 auto apply_gru(const RecurrentOptions& options) {
-    return [options](auto&... in) { return gru<float>(in..., {}, options); };
+    return [options]<class T>(const Variable<T>& x, auto&... weights) {
+        return gru<T>(x, weights..., {}, options);
+    };
 }
 
 /// Steps one way and another in turn: their shortest times' ratio is the counter.
 template <class One, class Other>
 void compare(benchmark::State& state, const Case& c, std::size_t groups, const One& one, const Other& other) {
-    Layer layer(c, groups);
+    use_threads(1);
+    Layer<float> layer(c, groups);
     double shortest[2] = {HUGE_VAL, HUGE_VAL};
-    // Processor time: passes run on one thread, and what else the machine does would end up in the ratio.
+    // Processor time: passes run on one thread here, and what else the machine does would end up in the
+    // ratio.
     const auto timed = [&](const auto& apply, double& best) {
         const std::clock_t start = std::clock();
         layer.training_step(apply);
@@ -99,35 +101,53 @@ void compare(benchmark::State& state, const Case& c, std::size_t groups, const O
     state.counters["ratio"] = shortest[0] / shortest[1];
 }
 
-void add(const std::string& name, std::function<void(benchmark::State&)> run) {
-    benchmark::RegisterBenchmark(name.c_str(), std::move(run))->Unit(benchmark::kMillisecond);
+/// Both passes of a layer in every case: `step` is a layer without options.
+template <class T, class Apply>
+void add_cases(const Cell& cell, const Apply& step) {
+    for (const Case& c : cases) {
+        for (const bool training : {false, true}) {
+            for (const std::size_t threads : thread_counts()) {
+                const std::string name = std::string(c.name) + "/" + cell.name +
+                                         (training ? "/train/" : "/forward/") + type_name<T> +
+                                         "/threads:" + std::to_string(threads);
+                add(name, [=](benchmark::State& state) {
+                    use_threads(threads);
+                    Layer<T> layer(c, cell.gates);
+                    if (training) {
+                        for (auto _ : state) layer.training_step(step);
+                    } else {
+                        for (auto _ : state) layer.forward(step);
+                    }
+                    count_flops<T>(state,
+                                   training ? training_flops(c, cell.gates) : forward_flops(c, cell.gates),
+                                   threads);
+                })->Unit(benchmark::kMillisecond);
+            }
+        }
+    }
 }
 
 /// A layer of every case, of variable length and with gates computed again: `apply` gives it by its options.
 template <class Apply>
-void add_layer(const char* name, std::size_t groups, const Apply& apply) {
-    for (const Case& c : cases) {
-        add(std::string(c.name) + "/" + name, [=](benchmark::State& state) {
-            Layer layer(c, groups);
-            const auto step = apply(RecurrentOptions{});
-            for (auto _ : state) layer.training_step(step);
-        });
-    }
-    for (const Case& c : {cases[3], Case{"T256", 64, 256, 128, 256}}) {
-        add(std::string(c.name) + "/" + name + "/padded/full", [=](benchmark::State& state) {
+void add_layer(const Cell& cell, const Apply& apply) {
+    add_cases<float>(cell, apply(RecurrentOptions{}));
+    add_cases<double>(cell, apply(RecurrentOptions{}));
+    for (const Case& c : {Case{"charlm", 64, 64, 128, 256}, Case{"T256", 64, 256, 128, 256}}) {
+        const std::string name = std::string(c.name) + "/" + cell.name;
+        add(name + "/padded/full", [=](benchmark::State& state) {
             const Mask mask = evenly_padded(c.batch, c.steps);
-            compare(state, c, groups, apply({.mask = &mask}), apply({}));
-        });
-        add(std::string(c.name) + "/" + name + "/recomputed/stored", [=](benchmark::State& state) {
-            compare(state, c, groups, apply({.recompute = true}), apply({}));
-        });
+            compare(state, c, cell.gates, apply({.mask = &mask}), apply({}));
+        })->Unit(benchmark::kMillisecond);
+        add(name + "/recomputed/stored", [=](benchmark::State& state) {
+            compare(state, c, cell.gates, apply({.recompute = true}), apply({}));
+        })->Unit(benchmark::kMillisecond);
     }
 }
 
 const int registered = [] {
-    add_layer("SimpleRNN", 1, apply_simple_rnn);
-    add_layer("LSTM", 4, apply_lstm);
-    add_layer("GRU", 3, apply_gru);
+    add_layer(cells[0], apply_simple_rnn);
+    add_layer(cells[1], apply_lstm);
+    add_layer(cells[2], apply_gru);
     return 0;
 }();
 
