@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times training steps of seqgrad beside PyTorch, Keras on JAX and Keras on TensorFlow, and writes a table.
 
-    bench/compare.py                       everything; takes about half an hour
+    bench/compare.py                       everything; takes half an hour to an hour
     bench/compare.py --quick               the two smallest cases, briefly: does it work?
     bench/compare.py --cells LSTM --cases charlm large --threads 2
 
@@ -44,11 +44,11 @@ CHAR_LM = (64, 64, 65, 128, 256)  # batch, time, vocabulary, embedding, units
 ATTENTION = {"small": (64, 30, 10, 32, 64, 128, 64), "large": (64, 40, 40, 256, 256, 512, 256)}
 ATTENTION_KINDS = ("bahdanau", "luong_general", "luong_general_feeding")
 PEERS = {"pytorch": "PyTorch", "keras-jax": "Keras-JAX", "keras-tensorflow": "Keras-TF"}
-WORKS = {"recurrent": "one layer", "char_lm": "a whole step of a character model", "attention": "a decoder that attends",
-         "memory": "peak memory of an LSTM"}
+WORKS = {"recurrent": "one layer", "char_lm": "a whole step of a character model",
+         "attention": "a decoder that attends", "memory": "peak memory of an LSTM"}
 
 # DyNet (C++, Eigen) is in no package registry. These are its times over PyTorch's, one thread each, measured side by
-# side once: DyNet 2.1 built with -O3 -march=native, PyTorch 2.15.
+# side once: DyNet built with -O3 -march=native, PyTorch 2.15, in milliseconds.
 DYNET_OVER_PYTORCH = {
     ("seed", "SimpleRNN"): 0.023 / 0.42, ("seed", "LSTM"): 0.102 / 0.29, ("seed", "GRU"): 0.078 / 1.14,
     ("one", "SimpleRNN"): 0.23 / 2.45, ("one", "LSTM"): 1.08 / 0.93, ("one", "GRU"): 0.83 / 7.82,
@@ -63,6 +63,8 @@ TOLERANCE = 1e-4
 # size, so that rounding decides where those go that are nearly 0.
 WEIGHTS_TOLERANCE = 1e-3
 
+
+RESULTS = "\n## Results\n"
 
 PINS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -86,14 +88,15 @@ def arguments():
         except ValueError:
             value = 0
         if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"expected a {'whole ' if kind is int else ''}number above 0, got {text!r}")
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"expected a {what} above 0, got {text!r}")
         return value
 
     processors = len(os.sched_getaffinity(0))
     parser.add_argument("--work", nargs="+", choices=WORKS, default=list(WORKS), metavar="WORK",
                         help="what to do: " + ", ".join(f"{name} ({text})" for name, text in WORKS.items()))
     parser.add_argument("--cases", nargs="+", choices=CASES, default=None, metavar="CASE",
-                        help=f"sizes of the layer (all): {', '.join(CASES)}; of the decoder: {', '.join(ATTENTION)}")
+                        help=f"sizes of the layer (all; with --quick seed and small): {', '.join(CASES)}")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS), metavar="CELL",
                         help=f"layers (all): {', '.join(CELLS)}")
     parser.add_argument("--threads", nargs="+", type=whole, default=[n for n in (1, 2) if n <= processors], metavar="N",
@@ -109,11 +112,14 @@ def arguments():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build/bench-results", metavar="DIR",
                         help="where speed.md, speed.json and the processes' logs go (build/bench-results)")
     parser.add_argument("--environment", type=pathlib.Path, default=ROOT / "build/bench-python", metavar="DIR",
-                        help="the Python environment to make or, with the same requirements, to use (build/bench-python)")
+                        help="the Python environment to make or, with the same requirements, to use "
+                             "(build/bench-python)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/bench", metavar="DIR",
                         help="where to build seqgrad (build/bench)")
     parser.add_argument("--worker", type=pathlib.Path, metavar="PROGRAM",
                         help="a compare_worker to take instead of building one")
+    parser.add_argument("--page", type=pathlib.Path, metavar="FILE",
+                        help='a Markdown page whose section "## Results", the last one, is to hold the tables')
     parser.add_argument("--perturb", action="store_true",
                         help="change one number of every one of seqgrad's first gradients by a thousandth of the "
                              "largest before comparing, to see that the comparison refuses it")
@@ -130,6 +136,8 @@ def arguments():
         parser.error("argument --clock: processor time says nothing about several threads; give --threads 1 too")
     if options.worker and not os.access(options.worker, os.X_OK):
         parser.error(f"argument --worker: {options.worker} is no program")
+    if options.page and not (options.page.is_file() and RESULTS in options.page.read_text(encoding="utf-8")):
+        parser.error(f"argument --page: {options.page} is no page with a section {RESULTS.strip()!r}")
     options.threads = sorted(set(options.threads))
     return options
 
@@ -143,8 +151,8 @@ def run(*command, what):
 
 def enter_environment(folder):
     """Goes on in the Python environment, made first where there is none with these requirements."""
-    if pathlib.Path(sys.prefix).resolve() == folder.resolve():
-        return
+    if sys.version_info < (3, 11):
+        raise Failure(f"needs Python 3.11 or later, this is {platform.python_version()}")
     requirements, installed = SOURCE / "requirements.txt", folder / "installed-requirements.txt"
     python = folder / "bin/python"
     if not (python.exists() and installed.exists() and installed.read_text() == requirements.read_text()):
@@ -155,8 +163,9 @@ def enter_environment(folder):
         run(python, "-m", "pip", "install", "--disable-pip-version-check", "-r", requirements,
             what="installing bench/requirements.txt")
         shutil.copyfile(requirements, installed)
-    sys.stdout.flush()
-    os.execv(python, [str(python), str(SOURCE / "compare.py"), *sys.argv[1:]])
+    if pathlib.Path(sys.prefix).resolve() != folder.resolve():
+        sys.stdout.flush()
+        os.execv(python, [str(python), str(SOURCE / "compare.py"), *sys.argv[1:]])
 
 
 def build(folder):
@@ -171,7 +180,7 @@ class Worker:
 
     def __init__(self, name, command, threads, folder, log, environment=None):
         processors = sorted(os.sched_getaffinity(0))
-        self.name, self.threads = name, threads
+        self.name, self.threads, self.log = name, threads, log
         with open(log, "w", encoding="utf-8") as errors:
             self.process = subprocess.Popen(
                 [*map(str, command), "--threads", str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -184,17 +193,20 @@ class Worker:
             self.process.stdin.write(" ".join(map(str, words)) + "\n")
             self.process.stdin.flush()
         except OSError:
-            raise RuntimeError(f"the process ended ({self.process.wait()})") from None
+            raise self.ended() from None
         # Answers are one line each, so that nothing is left in the buffer between reader and pipe.
         if not select.select([self.process.stdout], [], [], timeout)[0]:
             self.stop()
-            raise RuntimeError(f"no answer to {words[0]} within {timeout} s")
+            raise RuntimeError(f"{self.name}: no answer to {words[0]} within {timeout} s")
         answer = self.process.stdout.readline().split()
         if not answer:
-            raise RuntimeError(f"the process ended ({self.process.wait()})")
+            raise self.ended()
         if answer[0] != "ok":
-            raise RuntimeError(" ".join(answer[1:]))
+            raise RuntimeError(f"{self.name}: {' '.join(answer[1:])}")
         return [float(word) for word in answer[1:]]
+
+    def ended(self):
+        return RuntimeError(f"{self.name}: the process ended with code {self.process.wait()}, see {self.log}")
 
     def stop(self):
         self.process.kill()
@@ -449,8 +461,8 @@ def markdown(results):
                 lines += ["", f"### {heading}, {plural}", ""]
                 table(chosen, label, work == "recurrent")
     if any("dynet" in row.get("seconds", {}) for row in rows):
-        lines += ["", "\\* DyNet is in no package registry. Its figure is PyTorch's of this run on one thread times the ratio "
-                  "of the two where they were measured side by side, on one thread; it uses no second one."]
+        lines += ["", "\\* DyNet is in no package registry. Its figure is PyTorch's of this run on one thread times the "
+                  "ratio of the two where they were measured side by side, on one thread; it uses no second one."]
     by = {(row["work"], row["case"], row["cell"], row["threads"]): row for row in rows if row["work"] != "memory"}
     least, most = min(results["threads"]), max(results["threads"])
     pairs = [(row, by[(*key[:3], least)]) for key, row in by.items() if key[3] == most and (*key[:3], least) in by]
@@ -559,6 +571,9 @@ def main():
         sys.exit("compare.py: interrupted")
     (options.output / "speed.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (options.output / "speed.md").write_text(markdown(results), encoding="utf-8")
+    if options.page:
+        page = options.page.read_text(encoding="utf-8")
+        options.page.write_text(page[:page.index(RESULTS)] + RESULTS + "\n" + markdown(results), encoding="utf-8")
     print(f"written: {options.output / 'speed.md'}, {options.output / 'speed.json'}")
     problems = sum(len(row["problems"]) for row in results["rows"])
     if problems:
