@@ -37,7 +37,7 @@ constexpr Kind kinds[] = {
 };
 
 void training_step(benchmark::State& state, const Case& c, const Kind& kind, std::size_t threads) {
-    bench::use_threads(threads);
+    set_num_threads(threads);
     AttentionDecoder<float> decoder(GRUCell<float>({.units = c.units}), {.style = kind.style,
                                                                          .score = kind.score,
                                                                          .attention_units = c.attention,

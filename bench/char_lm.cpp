@@ -16,7 +16,7 @@ constexpr std::size_t batch = 64, steps = 64, vocabulary = 65, embedding = 128, 
 
 template <class T, class Layer>
 void training_step(benchmark::State& state, std::size_t threads) {
-    bench::use_threads(threads);
+    set_num_threads(threads);
     set_random_seed(1);
     Sequential<T> model{Embedding<T>({.input_dim = vocabulary, .output_dim = embedding}),
                         Layer({.units = units, .return_sequences = true}), Dense<T>({.units = vocabulary})};

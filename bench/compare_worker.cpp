@@ -32,7 +32,6 @@
 #include <vector>
 
 #include "fma_peak.hpp"
-#include "threads.hpp"
 
 #include "seqgrad/seqgrad.hpp"
 
@@ -217,7 +216,7 @@ int main(int argc, char** argv) try {
         std::cerr << "usage: compare_worker --threads N\n";
         return 2;
     }
-    bench::use_threads(static_cast<std::size_t>(threads));
+    set_num_threads(static_cast<std::size_t>(threads));
     std::cout.precision(9);
     Step step;
     for (std::string line; std::getline(std::cin, line);) {

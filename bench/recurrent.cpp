@@ -84,7 +84,7 @@ auto apply_gru(const RecurrentOptions& options) {
 /// Steps one way and another in turn: their shortest times' ratio is the counter.
 template <class One, class Other>
 void compare(benchmark::State& state, const Case& c, std::size_t groups, const One& one, const Other& other) {
-    use_threads(1);
+    set_num_threads(1);
     Layer<float> layer(c, groups);
     double shortest[2] = {HUGE_VAL, HUGE_VAL};
     // Processor time: passes run on one thread here, and what else the machine does would end up in the
@@ -111,7 +111,7 @@ void add_cases(const Cell& cell, const Apply& step) {
                                          (training ? "/train/" : "/forward/") + type_name<T> +
                                          "/threads:" + std::to_string(threads);
                 add(name, [=](benchmark::State& state) {
-                    use_threads(threads);
+                    set_num_threads(threads);
                     Layer<T> layer(c, cell.gates);
                     if (training) {
                         for (auto _ : state) layer.training_step(step);
