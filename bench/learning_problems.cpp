@@ -331,6 +331,7 @@ int main(int argc, char** argv) {
     }
     CLI11_PARSE(app, argc, argv);
     try {
+        sg::set_num_threads(1);
         for (std::size_t i = 0; i < commands.size(); ++i) {
             if (commands[i]->parsed()) learn(settings[i], json);
         }

@@ -31,7 +31,8 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 # Options of the program for every row of the table: SimpleRNN gets fewer updates where it learns nothing.
 ROWS = [
     "adding --cell lstm", "adding --cell gru", "adding --cell rnn",
-    "adding --length 400 --cell lstm", "adding --length 400 --cell gru", "adding --length 400 --cell rnn",
+    "adding --length 400 --cell lstm", "adding --length 400 --cell gru",
+    "adding --length 400 --cell rnn --max-steps 1000",
     "copying --cell lstm", "copying --cell gru", "copying --cell rnn --max-steps 2000",
     "parity --cell lstm", "parity --cell gru", "parity --cell rnn",
 ]
