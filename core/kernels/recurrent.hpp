@@ -85,8 +85,9 @@ struct RecurrentBackward {
     GradientTarget<T> initial_c_grad;         ///< [B, U]; lstm only
 };
 
-/// Several threads share the samples in the time loop, and the columns of the products (threads.hpp). Allocates
-/// scratch from the pool before and after the time loop, none in it. The one-argument forms use the process's instruction set.
+/// Several threads share the samples in the time loop, and the columns of the products (threads.hpp).
+/// Allocates scratch from the pool before and after the time loop, none in it. The one-argument forms use the
+/// process's instruction set.
 template <class T>
 void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set);
 template <class T>
