@@ -97,7 +97,7 @@ void scale(std::size_t m, std::size_t n, T beta, T* C, std::size_t ldc) {
 /// Parts that the longer side of C is cut into, whatever the number of threads, so that results do not depend
 /// on it. Each part's product prepares the other operand again, which small ones would not be worth.
 std::size_t parts_of(std::size_t m, std::size_t n, std::size_t k) {
-    constexpr std::size_t least_work = std::size_t{1} << 22, least_side = 128, most_parts = 8;
+    constexpr std::size_t least_work = std::size_t{1} << 21, least_side = 128, most_parts = 8;
     const std::size_t side = std::max(m, n);
     if (side / least_side < 2 || m * n < least_work / k) return 1;
     const std::size_t parts = std::min({most_parts, side / least_side, m * n / (least_work / k + 1)});
