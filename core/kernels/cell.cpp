@@ -31,6 +31,16 @@ void arrange_bias(Cell cell, std::size_t units, const T* bias, T* arranged) {
     }
 }
 
+/// Runs a time loop over all tiles, on several threads where its work is worth it.
+template <class Call>
+void share(void (*loop)(const Call&), const SampleTiles& tiles, std::size_t work, const Call& call) {
+    detail::parallel_runs(tiles.count(), work, [&](std::size_t first, std::size_t last) {
+        Call part = call;
+        part.tiles = tiles.run(first, last);
+        loop(part);
+    });
+}
+
 }  // namespace
 
 Layout layout(Cell cell) {
@@ -89,24 +99,14 @@ SampleTiles::SampleTiles(std::size_t batch, std::size_t most_rows) {
 
 template <class T>
 void run_forward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
-                 ForwardSteps<T> call) {
-    detail::parallel_runs(tiles.count(), steps.packed_size(call.units) * rows,
-                          [&](std::size_t first, std::size_t last) {
-                              ForwardSteps<T> part = call;
-                              part.tiles = tiles.run(first, last);
-                              steps.forward(part);
-                          });
+                 const ForwardSteps<T>& call) {
+    share(steps.forward, tiles, steps.packed_size(call.units) * rows, call);
 }
 
 template <class T>
 void run_backward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
-                  BackwardSteps<T> call) {
-    detail::parallel_runs(tiles.count(), steps.packed_size(call.units) * rows,
-                          [&](std::size_t first, std::size_t last) {
-                              BackwardSteps<T> part = call;
-                              part.tiles = tiles.run(first, last);
-                              steps.backward(part);
-                          });
+                  const BackwardSteps<T>& call) {
+    share(steps.backward, tiles, steps.packed_size(call.units) * rows, call);
 }
 
 template <class T>
@@ -130,13 +130,14 @@ template const RecurrentSteps<float>& steps_of(Cell, std::size_t, InstructionSet
 template const RecurrentSteps<double>& steps_of(Cell, std::size_t, InstructionSet);
 template class ForwardWeights<float>;
 template class ForwardWeights<double>;
-template void run_forward(const RecurrentSteps<float>&, const SampleTiles&, std::size_t, ForwardSteps<float>);
+template void run_forward(const RecurrentSteps<float>&, const SampleTiles&, std::size_t,
+                          const ForwardSteps<float>&);
 template void run_forward(const RecurrentSteps<double>&, const SampleTiles&, std::size_t,
-                          ForwardSteps<double>);
+                          const ForwardSteps<double>&);
 template void run_backward(const RecurrentSteps<float>&, const SampleTiles&, std::size_t,
-                           BackwardSteps<float>);
+                           const BackwardSteps<float>&);
 template void run_backward(const RecurrentSteps<double>&, const SampleTiles&, std::size_t,
-                           BackwardSteps<double>);
+                           const BackwardSteps<double>&);
 template void write_bias_grad(Cell, std::size_t, std::size_t, float*, GradientTarget<float>);
 template void write_bias_grad(Cell, std::size_t, std::size_t, double*, GradientTarget<double>);
 

@@ -68,13 +68,14 @@ class SampleTiles {
     std::vector<std::size_t> starts_;
 };
 
-/// The time loop of a call over all tiles, on several threads where its `rows` are worth it.
+/// The time loop of a call over all tiles, which it need not name, on several threads where its `rows` are
+/// worth it.
 template <class T>
 void run_forward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
-                 ForwardSteps<T> call);
+                 const ForwardSteps<T>& call);
 template <class T>
 void run_backward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
-                  BackwardSteps<T> call);
+                  const BackwardSteps<T>& call);
 
 /// The gradient of the bias from the tiles' sums over the gate buffer's rows, [tiles, C], which are changed.
 template <class T>

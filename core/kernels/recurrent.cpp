@@ -216,7 +216,6 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
                      .steps = chunk.rounds,
 
                      .units = s.units,
-                     .tiles = {},
                      .active = time.active_from(chunk.round),
                      .packed = weights.packed(),
                      .bias = weights.bias(),
@@ -301,7 +300,6 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
                          .steps = chunk.rounds,
 
                          .units = s.units,
-                         .tiles = {},
                          .active = time.active_from(chunk.round),
                          .packed = forward_weights->packed(),
                          .bias = forward_weights->bias(),
@@ -328,7 +326,6 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
                       .steps = chunk.rounds,
 
                       .units = s.units,
-                      .tiles = {},
                       .active = time.active_from(chunk.round),
                       .packed = packed.data(),
                       .gates = gates,

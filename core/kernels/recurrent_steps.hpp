@@ -37,7 +37,7 @@ struct Tiles {
 template <class T>
 struct ForwardSteps {
     std::size_t batch, steps, units;
-    Tiles tiles;
+    Tiles tiles = {};
     /// [n]: samples of each step; null: B.
     const std::size_t* active;
     /// Recurrent weights as written by pack_forward.
@@ -59,7 +59,7 @@ struct ForwardSteps {
 template <class T>
 struct BackwardSteps {
     std::size_t batch, steps, units;
-    Tiles tiles;
+    Tiles tiles = {};
     /// [n]: samples of each step; null: B.
     const std::size_t* active;
     /// Recurrent weights as written by pack_backward.
