@@ -98,10 +98,9 @@ void scale(std::size_t m, std::size_t n, T beta, T* C, std::size_t ldc) {
 /// on it. Each part's product prepares the other operand again, which small ones would not be worth.
 std::size_t parts_of(std::size_t m, std::size_t n, std::size_t k) {
     constexpr std::size_t least_work = std::size_t{1} << 21, least_side = 128, most_parts = 8;
-    const std::size_t side = std::max(m, n);
-    if (side / least_side < 2 || m * n < least_work / k) return 1;
-    const std::size_t parts = std::min({most_parts, side / least_side, m * n / (least_work / k + 1)});
-    return std::max<std::size_t>(1, parts - (parts > 1 ? parts % 2 : 0));
+    const std::size_t parts =
+        std::min({most_parts, std::max(m, n) / least_side, m * n / (least_work / k + 1)});
+    return std::max<std::size_t>(1, parts - parts % 2);
 }
 
 /// Begin and end of a part, in whole registers.
@@ -119,25 +118,20 @@ void gemm(Transpose a, Transpose b, std::size_t m, std::size_t n, std::size_t k,
     if (m == 0 || n == 0) return;
     if (k == 0) return scale(m, n, beta, C, ldc);
     use_one_blas_thread();
-    const CBLAS_TRANSPOSE transpose_a = a == Transpose::yes ? CblasTrans : CblasNoTrans;
-    const CBLAS_TRANSPOSE transpose_b = b == Transpose::yes ? CblasTrans : CblasNoTrans;
+    const bool turn_a = a == Transpose::yes, turn_b = b == Transpose::yes, by_columns = n >= m;
+    const BlasInteger depth = blas_integer(k), c_stride = blas_integer(ldc);
     const BlasInteger a_stride = blas_integer(std::max<std::size_t>(lda, 1));
     const BlasInteger b_stride = blas_integer(std::max<std::size_t>(ldb, 1));
-    const BlasInteger rows = blas_integer(m), columns = blas_integer(n), depth = blas_integer(k);
-    const BlasInteger c_stride = blas_integer(ldc);
+    const BlasInteger rows = blas_integer(m), columns = blas_integer(n);
     const std::size_t parts = parts_of(m, n, k);
     detail::parallel_for(parts, [&](std::size_t part) {
-        if (n >= m) {
-            const auto [begin, end] = part_of(n, parts, part);
-            blas_gemm(transpose_a, transpose_b, rows, static_cast<BlasInteger>(end - begin), depth, alpha, A,
-                      a_stride, B + (b == Transpose::yes ? begin * ldb : begin), b_stride, beta, C + begin,
-                      c_stride);
-        } else {
-            const auto [begin, end] = part_of(m, parts, part);
-            blas_gemm(transpose_a, transpose_b, static_cast<BlasInteger>(end - begin), columns, depth, alpha,
-                      A + (a == Transpose::yes ? begin : begin * lda), a_stride, B, b_stride, beta,
-                      C + begin * ldc, c_stride);
-        }
+        const auto [begin, end] = part_of(std::max(m, n), parts, part);
+        const auto length = static_cast<BlasInteger>(end - begin);
+        const std::size_t row = by_columns ? 0 : begin, column = by_columns ? begin : 0;
+        blas_gemm(turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans,
+                  by_columns ? rows : length, by_columns ? length : columns, depth, alpha,
+                  A + row * (turn_a ? 1 : lda), a_stride, B + column * (turn_b ? ldb : 1), b_stride, beta,
+                  C + row * ldc + column, c_stride);
     });
 }
 
