@@ -11,7 +11,6 @@ set(BLA_VENDOR OpenBLAS)
 find_package(BLAS REQUIRED)                             # matrix products [libopenblas-dev]
 find_package(LAPACK REQUIRED)                           # [libopenblas-dev]
 if(SEQGRAD_ONEDNN)
-    list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}")
     find_package(oneDNN REQUIRED)                       # large matrix products in float [libdnnl-dev]
 endif()
 find_package(xsimd REQUIRED)                            # vector instructions [libxsimd-dev]
