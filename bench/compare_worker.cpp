@@ -6,9 +6,8 @@
 //     attention KIND IN OUT B S T D U M A    a decoder's: gradients of the weights and of the memory
 //     char_lm CELL IN OUT B T V E U      a whole step: embedding, layer, dense, loss, clipping, Adam
 //     time SECONDS wall|processor        the shortest step, in seconds, of as many as fit (two at least)
-//     memory CELL IN OUT B T D U         what the preparation and first step of `recurrent` add to the peak
-//     of
-//                                        the process's memory, in bytes
+//     memory CELL IN OUT B T D U         bytes that preparation and first step of `recurrent` add to the
+//                                        peak of the process's memory
 //     peak SECONDS                       floating-point operations a second, see fma_peak.hpp
 //
 // IN holds operands as files "<name>.f32" of little-endian numbers in C order, OUT takes outputs and

@@ -10,8 +10,8 @@ threads = parser.parse_args().threads
 import keras  # noqa: E402  after the arguments, as it takes seconds
 
 import worker  # noqa: E402
+from worker import GATES  # noqa: E402
 
-GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
 on_jax = keras.backend.backend() == "jax"
 if on_jax:
     import jax

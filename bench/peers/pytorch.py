@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 import worker
+from worker import GATES
 
 
 def tensor(array):
@@ -21,8 +22,6 @@ def swapped(columns):
 def same(columns):
     return columns
 
-
-GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
 
 
 def set_recurrent(module, cell, kernel, recurrent_kernel, bias, suffix="_l0"):

@@ -11,6 +11,9 @@ import time
 
 import numpy as np
 
+# Columns of the kernels in units.
+GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
+
 
 class Operands:
     """Arrays of a folder, files "<name>.f32"."""
