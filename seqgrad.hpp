@@ -52,6 +52,8 @@
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
+#include "seqgrad/layers/files/load_limits.hpp"
+#include "seqgrad/layers/files/stored_tensors.hpp"
 #include "seqgrad/layers/flatten.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/initializers.hpp"

@@ -21,6 +21,7 @@
 #include "seqgrad/core/internal/atomic_file.hpp"
 #include "seqgrad/core/internal/finite.hpp"
 #include "seqgrad/core/internal/json_numbers.hpp"
+#include "seqgrad/layers/internal/built.hpp"
 
 namespace seqgrad {
 namespace {
@@ -29,23 +30,14 @@ constexpr const char* format_name = "seqgrad-weights";
 constexpr std::uint64_t format_version = 1;
 
 using detail::append_number;
+using detail::built_parameters;
 using detail::dtype_name;
 using detail::holds;
 using detail::parse_number;
 
-template <class T>
-std::vector<NamedParameter<T>> built_parameters(const char* function, const Module<T>& module) {
-    if (!module.built()) {
-        throw ValueError(
-            fmt::format("{}: {} has no weights yet; build it with an input shape or call it once", function,
-                        module.description()));
-    }
-    return module.parameters();
-}
-
 /// A tensor as it stands in the file.
 template <class T>
-struct StoredTensor {
+struct PartialTensor {
     std::optional<Shape> shape;
     std::string dtype;
     std::vector<T> data;
@@ -66,7 +58,7 @@ class WeightsReader {
 
     explicit WeightsReader(std::string file) : file_(std::move(file)) {}
 
-    const std::map<std::string, StoredTensor<T>>& tensors() const { return tensors_; }
+    const std::map<std::string, PartialTensor<T>>& tensors() const { return tensors_; }
 
     bool null() { return unexpected("null"); }
     bool boolean(bool) { return unexpected("true or false"); }
@@ -156,7 +148,7 @@ class WeightsReader {
             if (name == "tensors" && !has_tensors_) return enter(Place::tensors_value);
             fail("unknown or repeated key");
         }
-        StoredTensor<T>& t = tensor();
+        PartialTensor<T>& t = tensor();
         if (name == "shape" && !t.shape) return enter(Place::shape_value);
         if (name == "dtype" && t.dtype.empty()) return enter(Place::dtype);
         if (name == "data" && !t.has_data) {
@@ -169,7 +161,7 @@ class WeightsReader {
     bool end_object() {
         key_.clear();
         if (place_ == Place::tensor) {
-            const StoredTensor<T>& t = tensor();
+            const PartialTensor<T>& t = tensor();
             if (!t.shape || !t.has_data) fail("shape or data is missing");
             if (!holds(*t.shape, t.data.size())) {
                 fail(fmt::format("shape {} does not hold {} numbers", to_string(*t.shape), t.data.size()));
@@ -225,7 +217,7 @@ class WeightsReader {
         end
     };
 
-    StoredTensor<T>& tensor() { return tensors_.at(tensor_name_); }
+    PartialTensor<T>& tensor() { return tensors_.at(tensor_name_); }
 
     bool enter(Place place) {
         place_ = place;
@@ -233,7 +225,7 @@ class WeightsReader {
     }
 
     bool store(T value) {
-        StoredTensor<T>& t = tensor();
+        PartialTensor<T>& t = tensor();
         if (!std::isfinite(value) && !t.first_non_finite) t.first_non_finite = t.data.size();
         t.data.push_back(value);
         return true;
@@ -254,11 +246,11 @@ class WeightsReader {
     bool has_format_ = false;
     bool has_version_ = false;
     bool has_tensors_ = false;
-    std::map<std::string, StoredTensor<T>> tensors_;
+    std::map<std::string, PartialTensor<T>> tensors_;
 };
 
 template <class T>
-std::map<std::string, StoredTensor<T>> read_tensors(const std::filesystem::path& path) {
+std::map<std::string, PartialTensor<T>> read_tensors(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in || std::filesystem::is_directory(path)) {
         const int reason = std::filesystem::is_directory(path) ? EISDIR : errno;
@@ -319,7 +311,7 @@ void write_weights(const std::vector<NamedParameter<T>>& parameters, const Write
 /// Gives the module the tensors of `source`. Throws FormatError unless they are those of its parameters.
 template <class T>
 void assign(Module<T>& module, std::vector<NamedParameter<T>> parameters,
-            std::map<std::string, StoredTensor<T>> stored, const std::string& source) {
+            std::map<std::string, PartialTensor<T>> stored, const std::string& source) {
     std::vector<std::string> problems;
     std::vector<std::pair<Variable<T>, std::vector<T>>> assignments;
     for (auto& [name, variable] : parameters) {
@@ -328,7 +320,7 @@ void assign(Module<T>& module, std::vector<NamedParameter<T>> parameters,
             problems.push_back(fmt::format("\"{}\" is missing", name));
             continue;
         }
-        StoredTensor<T>& t = found->second;
+        PartialTensor<T>& t = found->second;
         if (*t.shape != variable.shape()) {
             problems.push_back(fmt::format("\"{}\": expected shape {}, got {}", name,
                                            to_string(variable.shape()), to_string(*t.shape)));
