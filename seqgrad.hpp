@@ -53,6 +53,7 @@
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
 #include "seqgrad/layers/files/load_limits.hpp"
+#include "seqgrad/layers/files/safetensors.hpp"
 #include "seqgrad/layers/files/stored_tensors.hpp"
 #include "seqgrad/layers/flatten.hpp"
 #include "seqgrad/layers/gru.hpp"

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,7 @@ class Builder {
     using string_t = Json::string_t;
     using binary_t = Json::binary_t;
 
-    explicit Builder(bool tensors) : tensors_(tensors) {}
+    Builder(bool tensors, const LoadLimits& limits) : tensors_(tensors), limits_(limits) {}
 
     Json take() { return std::move(root_); }
 
@@ -48,6 +49,7 @@ class Builder {
         return add_element(value, narrow);
     }
     bool string(string_t& value) {
+        check_length(value);
         if (element_size_ == 0) return add(std::move(value));
         const std::optional<double> number = parse_non_finite(value);
         if (!number) fail(fmt::format("expected a number, got \"{}\"", value));
@@ -74,7 +76,8 @@ class Builder {
     bool key(string_t& name) {
         Level& level = open_.back();
         level.key = name;
-        if (level.container->contains(name)) fail("stands there twice");
+        check_length(name);
+        if (!level.keys.insert(name).second) fail("stands there twice");
         return true;
     }
 
@@ -88,11 +91,21 @@ class Builder {
   private:
     struct Level {
         Json* container;
-        std::string key;  // of an object: the one being read
+        std::string key = {};                       // of an object: the one being read
+        std::unordered_set<std::string> keys = {};  // of an object: those read so far
     };
+
+    void check_length(const std::string& text) const {
+        if (text.size() > limits_.max_string_length) {
+            fail(fmt::format("a text of {} bytes is longer than the limit of {}", text.size(),
+                             limits_.max_string_length));
+        }
+    }
 
     /// Containers are filled from the inside out, so that a pointer to one that is open stays good.
     Json* place(Json value) {
+        if (++values_ > limits_.max_keys)
+            fail(fmt::format("more than the limit of {} values", limits_.max_keys));
         if (open_.empty()) {
             root_ = std::move(value);
             return &root_;
@@ -102,7 +115,9 @@ class Builder {
             level.container->push_back(std::move(value));
             return &level.container->back();
         }
-        return &((*level.container)[level.key] = std::move(value));
+        // The object itself would look for the key among all that it has.
+        auto& members = level.container->get_ref<Json::object_t&>();
+        return &members.emplace_back(level.key, std::move(value)).second;
     }
 
     /// Of the array that begins here, where its elements are kept as bytes; otherwise 0.
@@ -136,8 +151,9 @@ class Builder {
 
     bool open(Json container) {
         if (element_size_ != 0) fail("expected a number");
-        if (open_.size() == max_json_depth) fail(fmt::format("nested deeper than {} levels", max_json_depth));
-        open_.push_back({place(std::move(container)), {}});
+        if (open_.size() >= limits_.max_depth)
+            fail(fmt::format("nested deeper than {} levels", limits_.max_depth));
+        open_.push_back({place(std::move(container))});
         return true;
     }
 
@@ -163,23 +179,29 @@ class Builder {
     Json root_;
     std::vector<Level> open_;
     bool tensors_;
+    LoadLimits limits_;
+    std::size_t values_ = 0;
     std::size_t element_size_ = 0;  // while a tensor's elements are read
     std::vector<std::uint8_t> bytes_;
 };
 
-Json parse(std::string_view text, bool tensors) {
-    Builder builder(tensors);
+Json parse(std::string_view text, bool tensors, const LoadLimits& limits) {
+    if (text.size() > limits.max_bytes) {
+        throw FormatError(
+            fmt::format("/: {} bytes are more than the limit of {}", text.size(), limits.max_bytes));
+    }
+    Builder builder(tensors, limits);
     Json::sax_parse(text.begin(), text.end(), &builder);
     return builder.take();
 }
 
 }  // namespace
 
-Json parse_strictly(std::string_view text) {
-    return parse(text, false);
+Json parse_strictly(std::string_view text, const LoadLimits& limits) {
+    return parse(text, false, limits);
 }
-Json parse_tensors_strictly(std::string_view text) {
-    return parse(text, true);
+Json parse_tensors_strictly(std::string_view text, const LoadLimits& limits) {
+    return parse(text, true, limits);
 }
 
 std::string_view non_finite_text(double value) {

@@ -8,22 +8,22 @@
 
 #include <nlohmann/json.hpp>
 
+#include "seqgrad/layers/files/load_limits.hpp"
+
 namespace seqgrad::detail {
 
 /// JSON that keeps the order of keys.
 using Json = nlohmann::ordered_json;
 
-/// Objects and arrays inside each other, at most: what reads the result may recurse.
-inline constexpr std::size_t max_json_depth = 100;
-
-/// Parses a text that must be one JSON value without repeated keys, numbers too large for double and deeper
-/// nesting. Throws FormatError with the path of the place: "/config/units: ...".
-Json parse_strictly(std::string_view text);
+/// Parses a text that must be one JSON value without repeated keys, numbers too large for double, and more
+/// than the limits allow; values outside of objects count as keys do. Throws FormatError with the path of the
+/// place: "/config/units: ...".
+Json parse_strictly(std::string_view text, const LoadLimits& limits = {});
 
 /// The same for a text that holds tensors: an array "data" that stands in an object after a "dtype" of
 /// "float32" or "float64" becomes a binary value, the elements' bytes. Its numbers may be "nan", "-nan",
 /// "inf" and "-inf" as well; "-nan" is a NaN whose sign bit is set.
-Json parse_tensors_strictly(std::string_view text);
+Json parse_tensors_strictly(std::string_view text, const LoadLimits& limits = {});
 
 /// How files write a number that JSON has not: "nan", "-nan", "inf" or "-inf".
 std::string_view non_finite_text(double value);

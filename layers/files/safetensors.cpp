@@ -1,0 +1,302 @@
+#include "seqgrad/layers/files/safetensors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/atomic_file.hpp"
+#include "seqgrad/core/internal/input_file.hpp"
+#include "seqgrad/core/internal/json_numbers.hpp"
+#include "seqgrad/layers/internal/strict_json.hpp"
+
+namespace seqgrad {
+namespace {
+
+using detail::Json;
+using detail::JsonPlace;
+
+static_assert(std::endian::native == std::endian::little, "the file's numbers are little-endian");
+
+constexpr const char* metadata_name = "__metadata__";
+/// What the format allows a header.
+constexpr std::uint64_t max_header_size = 100'000'000;
+/// Data begins at a multiple of it, so that mapped files can be used in place.
+constexpr std::uint64_t alignment = 8;
+
+struct StoredType {
+    std::string_view name;
+    std::size_t size;
+    /// Of 16 bits, otherwise null: the same number as float32.
+    float (*widen)(std::uint16_t bits);
+};
+
+float from_half(std::uint16_t bits) {
+    constexpr int fraction_bits = 10;
+    const std::uint32_t sign = static_cast<std::uint32_t>(bits >> 15) << 31;
+    const std::uint32_t exponent = (bits >> fraction_bits) & 0x1FU;
+    const std::uint32_t fraction = bits & 0x3FFU;
+    std::uint32_t magnitude = 0;
+    if (exponent == 0x1F) {
+        magnitude = 0x7F800000U | (fraction << 13);
+    } else if (exponent != 0) {
+        magnitude = ((exponent + 112) << 23) | (fraction << 13);
+    } else {
+        // Denormal, or zero: a whole number of 2^-24, which float32 has as a normal number.
+        magnitude = std::bit_cast<std::uint32_t>(static_cast<float>(fraction) * 0x1p-24F);
+    }
+    return std::bit_cast<float>(sign | magnitude);
+}
+
+float from_bfloat(std::uint16_t bits) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+constexpr StoredType stored_types[] = {{"F32", sizeof(float), nullptr},
+                                       {"F64", sizeof(double), nullptr},
+                                       {"F16", sizeof(std::uint16_t), from_half},
+                                       {"BF16", sizeof(std::uint16_t), from_bfloat}};
+
+/// A tensor as the header describes it.
+struct Described {
+    std::string name;
+    Shape shape;
+    const StoredType* type;
+    std::uint64_t begin, end;  // in the data
+};
+
+struct Header {
+    std::vector<Described> tensors;
+    std::map<std::string, std::string> metadata;
+    std::uint64_t data_begin = 0;  // in the file
+};
+
+std::uint64_t read_size(const JsonPlace& at) {
+    if (!at.json.is_number_unsigned()) at.expected("a whole number of 64 bits, at least 0");
+    return at.json.get<std::uint64_t>();
+}
+
+const std::string& read_text(const JsonPlace& at) {
+    if (!at.json.is_string()) at.expected("a string");
+    return at.json.get_ref<const std::string&>();
+}
+
+Described read_tensor(const std::string& name, const JsonPlace& at) {
+    detail::JsonObjectReader object(at);
+    const JsonPlace dtype = object.get("dtype");
+    const auto type = std::ranges::find(stored_types, read_text(dtype), &StoredType::name);
+    if (type == std::end(stored_types)) dtype.expected("F32, F64, F16 or BF16");
+
+    const JsonPlace sizes = object.get("shape");
+    if (!sizes.json.is_array()) sizes.expected("an array of sizes");
+    Shape shape;
+    for (std::size_t i = 0; i < sizes.json.size(); ++i) shape.push_back(read_size(sizes.element(i)));
+
+    const JsonPlace offsets = object.get("data_offsets");
+    if (!offsets.json.is_array() || offsets.json.size() != 2) offsets.expected("[begin, end]");
+    const std::uint64_t begin = read_size(offsets.element(0)), end = read_size(offsets.element(1));
+    object.finish();
+    if (end < begin) offsets.fail(fmt::format("the end {} stands before the begin {}", end, begin));
+    const std::uint64_t bytes = end - begin;
+    if (bytes % type->size != 0 || !detail::holds(shape, bytes / type->size)) {
+        offsets.fail(
+            fmt::format("{} bytes are not those of shape {} in {}", bytes, to_string(shape), type->name));
+    }
+    return {name, std::move(shape), &*type, begin, end};
+}
+
+/// Every byte of the data must be of one tensor.
+void check_layout(const std::vector<Described>& tensors, std::uint64_t data_size) {
+    std::vector<const Described*> in_file;
+    for (const Described& tensor : tensors) in_file.push_back(&tensor);
+    std::ranges::sort(in_file, [](const Described* a, const Described* b) {
+        return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
+    });
+    std::uint64_t position = 0;
+    for (const Described* tensor : in_file) {
+        if (tensor->begin != position) {
+            throw FormatError(fmt::format(
+                "/{}/data_offsets: expected to begin at {}, where the data before {}, got {}", tensor->name,
+                position, tensor->begin < position ? "ends (it overlaps)" : "ends (it leaves a gap)",
+                tensor->begin));
+        }
+        position = tensor->end;
+    }
+    if (position != data_size) {
+        throw FormatError(fmt::format(
+            "the tensors have {} bytes together, and the file has {} after its header", position, data_size));
+    }
+}
+
+Header read_header(detail::InputFile& file, const LoadLimits& limits) {
+    const std::uint64_t file_size = file.size().value();
+    std::uint64_t header_size = 0;
+    if (file_size > limits.max_bytes) {
+        throw FormatError(fmt::format("{} bytes are more than the limit of {}", file_size, limits.max_bytes));
+    }
+    if (file_size < sizeof header_size) {
+        throw FormatError(fmt::format("expected 8 bytes with the header's size, got {}", file_size));
+    }
+    file.read_at(0, &header_size, sizeof header_size);
+    if (header_size > max_header_size || header_size > file_size - sizeof header_size) {
+        throw FormatError(fmt::format("expected a header of at most {} bytes, got {}",
+                                      std::min(max_header_size, file_size - sizeof header_size),
+                                      header_size));
+    }
+    std::string text(header_size, '\0');
+    file.read_at(sizeof header_size, text.data(), text.size());
+    if (!text.starts_with('{')) throw FormatError("/: expected a header that begins with {");
+    if (!std::string_view(text).substr(0, text.find_last_not_of(' ') + 1).ends_with('}'))
+        throw FormatError("/: expected a header that ends with } and spaces");
+    const Json json = detail::parse_strictly(text, limits);
+
+    Header header;
+    header.data_begin = sizeof header_size + header_size;
+    const JsonPlace root{json, ""};
+    if (!json.is_object()) root.expected("an object");
+    for (const auto& [name, value] : json.items()) {
+        const JsonPlace at = root.inside(name, value);
+        if (name != metadata_name) {
+            header.tensors.push_back(read_tensor(name, at));
+            continue;
+        }
+        if (!value.is_object()) at.expected("an object of strings");
+        for (const auto& [key, entry] : value.items())
+            header.metadata[key] = read_text(at.inside(key, entry));
+    }
+    check_layout(header.tensors, file_size - header.data_begin);
+    return header;
+}
+
+template <class T>
+std::vector<T> read_elements(detail::InputFile& file, std::uint64_t offset, std::size_t count) {
+    std::vector<T> data(count);
+    file.read_at(offset, data.data(), count * sizeof(T));
+    return data;
+}
+
+std::vector<float> read_widened(detail::InputFile& file, std::uint64_t offset, std::size_t count,
+                                float (*widen)(std::uint16_t)) {
+    std::vector<float> data;
+    data.reserve(count);
+    std::array<std::uint16_t, 1 << 14> bits;
+    while (data.size() < count) {
+        const std::size_t n = std::min(bits.size(), count - data.size());
+        file.read_at(offset + data.size() * sizeof bits[0], bits.data(), n * sizeof bits[0]);
+        std::transform(bits.begin(), bits.begin() + static_cast<std::ptrdiff_t>(n), std::back_inserter(data),
+                       widen);
+    }
+    return data;
+}
+
+StoredTensor read_data(detail::InputFile& file, const Header& header, const Described& tensor) {
+    const std::uint64_t offset = header.data_begin + tensor.begin;
+    const std::size_t count = (tensor.end - tensor.begin) / tensor.type->size;
+    if (tensor.type->widen != nullptr)
+        return {tensor.shape, read_widened(file, offset, count, tensor.type->widen)};
+    if (tensor.type->size == sizeof(float)) return {tensor.shape, read_elements<float>(file, offset, count)};
+    return {tensor.shape, read_elements<double>(file, offset, count)};
+}
+
+/// What f gives of the file's header, with the path before the message of what is wrong with the file.
+template <class F>
+auto with_header(const std::filesystem::path& path, const LoadLimits& limits, F f) {
+    detail::InputFile file(path);
+    if (!file.size()) throw IoError(fmt::format("cannot read {}: it is not a regular file", path.string()));
+    try {
+        Header header = read_header(file, limits);
+        return f(file, header);
+    } catch (const FormatError& e) {
+        throw FormatError(fmt::format("{}: {}", path.string(), e.what()));
+    }
+}
+
+std::size_t bytes_of(const StoredTensor& tensor) {
+    return tensor.size() * (tensor.dtype() == DType::float32 ? sizeof(float) : sizeof(double));
+}
+
+template <class T>
+void write_elements(detail::AtomicFile& file, const StoredTensor& tensor) {
+    const std::vector<T>& data = tensor.data<T>();
+    file.write({reinterpret_cast<const char*>(data.data()), data.size() * sizeof(T)});
+}
+
+}  // namespace
+
+StoredTensors read_safetensors(const std::filesystem::path& path, const LoadLimits& limits) {
+    return with_header(path, limits, [](detail::InputFile& file, const Header& header) {
+        StoredTensors tensors;
+        for (const Described& tensor : header.tensors)
+            tensors.add(tensor.name, read_data(file, header, tensor));
+        return tensors;
+    });
+}
+
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path,
+                                                             const LoadLimits& limits) {
+    return with_header(path, limits,
+                       [](detail::InputFile&, Header& header) { return std::move(header.metadata); });
+}
+
+void write_safetensors(const StoredTensors& tensors, const std::filesystem::path& path,
+                       const std::map<std::string, std::string>& metadata) {
+    if (tensors.find(metadata_name) != nullptr) {
+        throw ValueError(
+            fmt::format("write_safetensors: a tensor cannot have the name \"{}\"", metadata_name));
+    }
+    // Wide elements come first, so that all stand at multiples of their size.
+    std::vector<const StoredTensor*> in_file;
+    std::map<const StoredTensor*, std::uint64_t> begins;
+    std::uint64_t position = 0;
+    for (const DType dtype : {DType::float64, DType::float32}) {
+        for (const auto& entry : tensors) {
+            if (entry.tensor.dtype() != dtype) continue;
+            in_file.push_back(&entry.tensor);
+            begins[&entry.tensor] = position;
+            position += bytes_of(entry.tensor);
+        }
+    }
+
+    Json header = Json::object();
+    if (!metadata.empty()) header[metadata_name] = metadata;
+    std::string text;
+    try {
+        text = header.dump();
+        text.pop_back();  // the closing brace
+        for (const auto& [name, tensor] : tensors) {
+            const std::uint64_t begin = begins.at(&tensor);
+            text += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}",
+                                text.size() == 1 ? "" : ",", Json(name).dump(),
+                                tensor.dtype() == DType::float32 ? "F32" : "F64", to_string(tensor.shape()),
+                                begin, begin + bytes_of(tensor));
+        }
+    } catch (const Json::exception&) {
+        throw ValueError("write_safetensors: a name or text is not UTF-8");
+    }
+    text += '}';
+    while ((sizeof(std::uint64_t) + text.size()) % alignment != 0) text += ' ';
+    const std::uint64_t header_size = text.size();
+
+    detail::AtomicFile file(path);
+    file.write({reinterpret_cast<const char*>(&header_size), sizeof header_size});
+    file.write(text);
+    for (const StoredTensor* tensor : in_file) {
+        if (tensor->dtype() == DType::float32) {
+            write_elements<float>(file, *tensor);
+        } else {
+            write_elements<double>(file, *tensor);
+        }
+    }
+    file.commit();
+}
+
+}  // namespace seqgrad
