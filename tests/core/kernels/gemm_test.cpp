@@ -5,6 +5,8 @@
 #include <random>
 #include <vector>
 
+#include "core/kernels/definition.hpp"
+#include "core/kernels/guarded.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
@@ -67,6 +69,53 @@ TEST_CASE_TEMPLATE("gemm agrees with the definition, whatever is transposed, str
                     }
                 }
             }
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("gemm agrees with the definition for every size from 1 to 67, aligned or not", T, float,
+                   double) {
+    std::mt19937_64 random(11);
+    const double tolerance = 200 * std::numeric_limits<T>::epsilon();
+    const auto check = [&](std::size_t m, std::size_t n, std::size_t k, std::size_t offset) {
+        const bool ta = random() % 2 == 0, tb = random() % 2 == 0;
+        const T beta = random() % 2 == 0 ? T(0) : T(0.5);
+        const auto A = test::draw<T>(m * k, random), B = test::draw<T>(k * n, random),
+                   before = test::draw<T>(m * n, random);
+        std::vector<double> want(m * n);
+        for (std::size_t i = 0; i < m; ++i) {
+            for (std::size_t j = 0; j < n; ++j) {
+                double& sum = want[i * n + j];
+                for (std::size_t l = 0; l < k; ++l) {
+                    sum +=
+                        double(ta ? A[l * m + i] : A[i * k + l]) * double(tb ? B[j * k + l] : B[l * n + j]);
+                }
+                sum += double(beta) * double(before[i * n + j]);
+            }
+        }
+        test::GuardedArrays<T> arrays(offset);
+        T* C = arrays.output(before);
+        kernels::gemm(ta ? Transpose::yes : Transpose::no, tb ? Transpose::yes : Transpose::no, m, n, k, T(1),
+                      arrays.input(A), ta ? m : k, arrays.input(B), tb ? k : n, beta, C, n);
+        INFO("m ", m, ", n ", n, ", k ", k, ", transposed ", ta, " ", tb, ", offset ", offset);
+        CHECK(test::worst_difference(arrays.content(C), want) <= tolerance);
+        CHECK(arrays.intact());
+    };
+    for (std::size_t size = 1; size <= 67; ++size) {
+        for (const std::size_t offset : {0, 1}) {
+            check(size, 5, 7, offset);
+            check(5, size, 7, offset);
+            check(5, 7, size, offset);
+            check(size, 1, 3, offset);
+            check(1, size, 3, offset);
+        }
+    }
+    for (const std::size_t offset : {0, 1}) {
+        check(67, 67, 67, offset);
+        for (int i = 0; i < 20; ++i) {
+            const auto size = [&] { return 1 + std::size_t(random() % 67); };
+            const std::size_t m = size(), n = size(), k = size();
+            check(m, n, k, offset);
         }
     }
 }

@@ -9,17 +9,17 @@
 #include <vector>
 
 #include "core/kernels/available.hpp"
+#include "core/kernels/definition.hpp"
+#include "core/kernels/guarded.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/tensor.hpp"
 
 using namespace seqgrad;
 using namespace seqgrad::kernels;
+using test::Array, test::cast, test::draw, test::worst_difference;
 
 namespace {
-
-template <class S>
-using Array = std::vector<S>;
 
 /// Everything that goes into a recurrent layer, as scalars of any kind.
 template <class S>
@@ -34,24 +34,19 @@ struct Outputs {
     Array<S> sequence, h, c;
 };
 
-template <class S>
-S sigmoid(S x) {
-    return S(1) / (S(1) + std::exp(-x));
-}
-
-/// The definition: one sample, one step, one unit at a time. Works for complex numbers too, whose imaginary
-/// part is the derivative.
+/// The definition: one sample, one step, one unit at a time.
 template <class S>
 Outputs<S> reference(Cell cell, const RecurrentSizes& s, const TimelineOptions& time, const Inputs<S>& in) {
-    const std::size_t groups = weight_groups(cell), columns = groups * s.units;
     Outputs<S> out{Array<S>(s.batch * s.steps * s.units), in.h, in.c};
     for (std::size_t b = 0; b < s.batch; ++b) {
+        S* const h = out.h.data() + b * s.units;
+        S* const c = cell == Cell::lstm ? out.c.data() + b * s.units : nullptr;
         for (std::size_t p = 0; p < s.steps; ++p) {
             const std::size_t t = time.go_backwards ? s.steps - 1 - p : p;
             if (time.bptt_steps > 0 && p > 0 && p % time.bptt_steps == 0) {
-                for (std::size_t u = b * s.units; u < (b + 1) * s.units; ++u) {
-                    out.h[u] = std::real(out.h[u]);
-                    if (cell == Cell::lstm) out.c[u] = std::real(out.c[u]);
+                for (std::size_t u = 0; u < s.units; ++u) {
+                    h[u] = std::real(h[u]);
+                    if (c) c[u] = std::real(c[u]);
                 }
             }
             S* output = out.sequence.data() + (b * s.steps + p) * s.units;
@@ -59,66 +54,11 @@ Outputs<S> reference(Cell cell, const RecurrentSizes& s, const TimelineOptions& 
                 if (p > 0 && !time.zero_output) std::copy(output - s.units, output, output);
                 continue;
             }
-            const Array<S> h0(out.h.begin() + std::ptrdiff_t(b * s.units),
-                              out.h.begin() + std::ptrdiff_t((b + 1) * s.units));
-            const auto reset_gate = [&](std::size_t u) {
-                S sum = in.bias.empty() ? S(0) : in.bias[s.units + u];
-                for (std::size_t d = 0; d < s.features; ++d) {
-                    sum += in.x[(b * s.steps + t) * s.features + d] * in.kernel[d * columns + s.units + u];
-                }
-                for (std::size_t k = 0; k < s.units; ++k)
-                    sum += h0[k] * in.recurrent_kernel[k * columns + s.units + u];
-                return sigmoid(sum);
-            };
-            for (std::size_t u = 0; u < s.units; ++u) {
-                Array<S> a(groups), r(groups);  // input side and recurrent side
-                for (std::size_t g = 0; g < groups; ++g) {
-                    const std::size_t j = g * s.units + u;
-                    if (!in.bias.empty()) a[g] += in.bias[j];
-                    if (!in.bias.empty() && cell == Cell::gru) r[g] += in.bias[columns + j];
-                    for (std::size_t d = 0; d < s.features; ++d) {
-                        a[g] += in.x[(b * s.steps + t) * s.features + d] * in.kernel[d * columns + j];
-                    }
-                    if (cell == Cell::gru_reset_before && g == 2) continue;
-                    for (std::size_t k = 0; k < s.units; ++k)
-                        r[g] += h0[k] * in.recurrent_kernel[k * columns + j];
-                }
-                S& h = out.h[b * s.units + u];
-                if (cell == Cell::simple_rnn) {
-                    h = std::tanh(a[0] + r[0]);
-                } else if (cell == Cell::lstm) {
-                    S& c = out.c[b * s.units + u];
-                    c = sigmoid(a[1] + r[1]) * c + sigmoid(a[0] + r[0]) * std::tanh(a[2] + r[2]);
-                    h = sigmoid(a[3] + r[3]) * std::tanh(c);
-                } else if (cell == Cell::gru_reset_before) {
-                    for (std::size_t k = 0; k < s.units; ++k) {
-                        r[2] += reset_gate(k) * h0[k] * in.recurrent_kernel[k * columns + 2 * s.units + u];
-                    }
-                    const S z = sigmoid(a[0] + r[0]);
-                    h = z * h0[u] + (S(1) - z) * std::tanh(a[2] + r[2]);
-                } else {
-                    const S z = sigmoid(a[0] + r[0]);
-                    h = z * h0[u] + (S(1) - z) * std::tanh(a[2] + sigmoid(a[1] + r[1]) * r[2]);
-                }
-                output[u] = h;
-            }
+            test::take_step(cell, s.features, s.units, in.x.data() + (b * s.steps + t) * s.features,
+                            in.kernel.data(), in.recurrent_kernel.data(), in.bias.data(), h, c);
+            std::copy_n(h, s.units, output);
         }
     }
-    return out;
-}
-
-template <class S>
-Array<S> draw(std::size_t n, std::mt19937_64& random, double scale = 1) {
-    std::normal_distribution<double> normal;  // scaled here: the standard asks for a deviation above 0
-    Array<S> out(n);
-    for (S& v : out) v = static_cast<S>(scale * normal(random));
-    return out;
-}
-
-template <class To, class From>
-Array<To> cast(const Array<From>& from) {
-    Array<To> out(from.size());
-    std::transform(from.begin(), from.end(), out.begin(), [](From v) { return static_cast<To>(v); });
     return out;
 }
 
@@ -133,58 +73,77 @@ struct Run {
     Inputs<T> gradients;
 };
 
-/// Both passes of the kernels. Gradients are added to `before` when beta is 1.
+/// How a run differs from the usual one.
+template <class T>
+struct Way {
+    /// Where arrays begin, in elements behind a boundary of 64 bytes.
+    std::size_t offset = 0;
+    bool keep_gates = true;
+    /// Gradients are added to `before` when beta is 1.
+    T beta = 0, before = std::numeric_limits<T>::quiet_NaN();
+};
+
+/// Both passes of the kernels.
 template <class T>
 Run<T> run(Cell cell, const RecurrentSizes& s, const Timeline& time, const Inputs<T>& in,
-           const Outputs<T>& cotangents, const Given& given, InstructionSet set, bool keep_gates = true,
-           T beta = 0, T before = std::numeric_limits<T>::quiet_NaN()) {
-    const std::size_t state = s.batch * s.units;
+           const Outputs<T>& cotangents, const Given& given, InstructionSet set, const Way<T>& way = {}) {
+    const std::size_t state = s.batch * s.units, rows = time.rows();
     const bool has_c = cell == Cell::lstm;
-    const T nan = std::numeric_limits<T>::quiet_NaN();
-    const auto optional = [](bool wanted, auto& array) { return wanted ? array.data() : nullptr; };
+    test::GuardedArrays<T> arrays(way.offset);
+    const auto input = [&](const Array<T>& content, bool wanted = true) {
+        return wanted ? arrays.input(content) : nullptr;
+    };
+    const auto output = [&](std::size_t n, bool wanted = true) {
+        return wanted ? arrays.output(Array<T>(n, std::numeric_limits<T>::quiet_NaN())) : nullptr;
+    };
 
-    Run<T> r{{Array<T>(s.batch * s.steps * s.units, nan), Array<T>(state, nan), Array<T>(state, nan)}, in};
-    for (Array<T>* array : r.gradients.arrays()) std::fill(array->begin(), array->end(), before);
-    // One element too many: no vector may be without storage, since null has a meaning.
-    const std::size_t rows = time.rows();
-    Array<T> gates(rows * s.units * gate_groups(cell) + 1, nan), h((s.batch + rows) * s.units + 1, nan),
-        c((s.batch + rows) * s.units + 1, nan);
-    const RecurrentWeights<T> weights{in.kernel.data(), in.recurrent_kernel.data(),
-                                      optional(given.bias, in.bias)};
-    const RecurrentSaved<T> saved{optional(cell != Cell::simple_rnn && keep_gates, gates), h.data(),
-                                  optional(has_c, c)};
+    const T* x = input(in.x);
+    const RecurrentWeights<T> weights{input(in.kernel), input(in.recurrent_kernel),
+                                      input(in.bias, given.bias)};
+    const RecurrentSaved<T> saved{
+        output(rows * s.units * gate_groups(cell), cell != Cell::simple_rnn && way.keep_gates),
+        output((s.batch + rows) * s.units), output((s.batch + rows) * s.units, has_c)};
+    T* const sequence = output(s.batch * s.steps * s.units, given.sequence);
+    T* const final_h = output(state);
+    T* const final_c = output(state, has_c);
     recurrent_forward<T>({.cell = cell,
                           .sizes = s,
                           .timeline = time,
-                          .x = in.x.data(),
+                          .x = x,
                           .weights = weights,
-                          .initial_h = optional(given.state, in.h),
-                          .initial_c = optional(given.state && has_c, in.c),
-                          .sequence = optional(given.sequence, r.outputs.sequence),
-                          .final_h = r.outputs.h.data(),
-                          .final_c = optional(has_c, r.outputs.c),
+                          .initial_h = input(in.h, given.state),
+                          .initial_c = input(in.c, given.state && has_c),
+                          .sequence = sequence,
+                          .final_h = final_h,
+                          .final_c = final_c,
                           .saved = saved},
                          set);
-    const auto target = [&](Array<T>& array, bool wanted = true) {
-        return GradientTarget<T>{wanted ? array.data() : nullptr, beta};
+    Run<T> r{{arrays.content(sequence), arrays.content(final_h), arrays.content(final_c)}, in};
+    std::vector<T*> targets;
+    for (const Array<T>* array : r.gradients.arrays())
+        targets.push_back(arrays.output(Array<T>(array->size(), way.before)));
+    const auto target = [&](std::size_t i, bool wanted = true) {
+        return GradientTarget<T>{wanted ? targets[i] : nullptr, way.beta};
     };
     recurrent_backward<T>({.cell = cell,
                            .sizes = s,
                            .timeline = time,
-                           .x = in.x.data(),
+                           .x = x,
                            .weights = weights,
                            .saved = saved,
-                           .gates_kept = keep_gates,
-                           .d_sequence = optional(given.sequence, cotangents.sequence),
-                           .d_final_h = optional(given.final_state, cotangents.h),
-                           .d_final_c = optional(given.final_state && has_c, cotangents.c),
-                           .x_grad = target(r.gradients.x),
-                           .kernel_grad = target(r.gradients.kernel),
-                           .recurrent_kernel_grad = target(r.gradients.recurrent_kernel),
-                           .bias_grad = target(r.gradients.bias, given.bias),
-                           .initial_h_grad = target(r.gradients.h),
-                           .initial_c_grad = target(r.gradients.c, has_c)},
+                           .gates_kept = way.keep_gates,
+                           .d_sequence = input(cotangents.sequence, given.sequence),
+                           .d_final_h = input(cotangents.h, given.final_state),
+                           .d_final_c = input(cotangents.c, given.final_state && has_c),
+                           .x_grad = target(0),
+                           .kernel_grad = target(1),
+                           .recurrent_kernel_grad = target(2),
+                           .bias_grad = target(3, given.bias),
+                           .initial_h_grad = target(4),
+                           .initial_c_grad = target(5, has_c)},
                           set);
+    for (std::size_t i = 0; i < targets.size(); ++i) *r.gradients.arrays()[i] = arrays.content(targets[i]);
+    CHECK(arrays.intact());
     return r;
 }
 
@@ -193,7 +152,7 @@ Outputs<T> infer(Cell cell, const RecurrentSizes& s, const Timeline& time, const
                  const Given& given, InstructionSet set) {
     const bool has_c = cell == Cell::lstm;
     const auto optional = [](bool wanted, auto& array) { return wanted ? array.data() : nullptr; };
-    Outputs<T> out{Array<T>(s.batch * s.steps * s.units), in.h, in.c};
+    Outputs<T> out{Array<T>(given.sequence ? s.batch * s.steps * s.units : 0), in.h, in.c};
     recurrent_forward<T>(
         {.cell = cell,
          .sizes = s,
@@ -303,25 +262,18 @@ S weighted_sum(const Outputs<S>& out, const Outputs<C>& cotangents) {
     return sum;
 }
 
-double worst_difference(const Array<double>& got, const Array<double>& want) {
-    double worst = got.size() == want.size() ? 0 : std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < got.size() && i < want.size(); ++i) {
-        const double difference = std::abs(got[i] - want[i]);
-        if (!(difference <= worst)) worst = difference;
-    }
-    return worst;
-}
-
-/// The gradient's product with a direction, by the complex step: the imaginary part of the loss at input + i
-/// 1e-30 direction. Shares nothing with back-propagation and has no difference to cancel.
-double directional_derivative(const Problem& p, std::size_t array, const Array<double>& direction) {
+/// The gradients' product with a direction, by the complex step: the imaginary part of the loss at input + i
+/// 1e-30 direction.
+double directional_derivative(const Problem& p, Inputs<double> direction) {
     using S = std::complex<double>;
     constexpr double step = 1e-30;
     Inputs<double> real = p.in;
     Inputs<S> in;
-    for (std::size_t i = 0; i < real.arrays().size(); ++i) *in.arrays()[i] = cast<S>(*real.arrays()[i]);
-    Array<S>& moved = *in.arrays()[array];
-    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += S(0, step * direction[i]);
+    for (std::size_t i = 0; i < real.arrays().size(); ++i) {
+        Array<S>& moved = *in.arrays()[i];
+        moved = cast<S>(*real.arrays()[i]);
+        for (std::size_t j = 0; j < moved.size(); ++j) moved[j] += S(0, step * (*direction.arrays()[i])[j]);
+    }
     return weighted_sum(reference(p.cell, p.s, p.timeline(), in), p.cotangents).imag() / step;
 }
 
@@ -331,10 +283,28 @@ Inputs<T> cast_inputs(Inputs<double> in) {
             cast<T>(in.bias), cast<T>(in.h),      cast<T>(in.c)};
 }
 
-/// Values against the definition in double, gradients against complex steps, for one element type.
+/// What a problem's kernels should give: values by the definition, the gradients' product with a direction in
+/// all inputs together, and, from double's kernels to float's, the gradients.
+struct Expected {
+    Outputs<double> outputs;
+    Inputs<double> direction, gradients;
+    double derivative;
+
+    explicit Expected(const Problem& p)
+        : outputs(reference(p.cell, p.s, p.timeline(), p.in)), direction(p.in) {
+        std::mt19937_64 random(99);
+        for (Array<double>* array : direction.arrays()) {
+            const double scale = 1 / std::sqrt(double(std::max<std::size_t>(array->size(), 1)));
+            *array =
+                draw<double>(array->size(), random, array == &direction.bias && !p.given.bias ? 0 : scale);
+        }
+        derivative = directional_derivative(p, direction);
+    }
+};
+
 template <class T>
-void check(const Problem& p, double tolerance) {
-    const auto want = reference(p.cell, p.s, p.timeline(), p.in);
+void check(const Problem& p, Expected& expected, double tolerance) {
+    const Outputs<double>& want = expected.outputs;
     Inputs<double> poisoned = p.in;
     p.poison_padding(poisoned.x);
     const Inputs<T> in = cast_inputs<T>(poisoned);
@@ -343,50 +313,48 @@ void check(const Problem& p, double tolerance) {
     const Outputs<T> cotangents{cast<T>(d_sequence), cast<T>(p.cotangents.h), cast<T>(p.cotangents.c)};
     const Timeline time(p.s.batch, p.s.steps, p.timeline());
 
-    std::mt19937_64 random(99);
-    Inputs<double> directions = p.in;
-    std::vector<double> derivatives;
-    for (std::size_t i = 0; i < directions.arrays().size(); ++i) {
-        Array<double>& direction = *directions.arrays()[i];
-        direction = draw<double>(direction.size(), random,
-                                 1 / std::sqrt(double(std::max<std::size_t>(direction.size(), 1))));
-        derivatives.push_back(directional_derivative(p, i, direction));
-    }
-
     for (const InstructionSet set : test::available_instruction_sets()) {
         INFO(to_string(set), ", cell ", int(p.cell), ", B ", p.s.batch, " T ", p.s.steps, " D ", p.s.features,
              " U ", p.s.units, ", bias ", p.given.bias, ", state ", p.given.state, ", sequence ",
              p.given.sequence, ", final ", p.given.final_state, ", mask ", int(p.time.mask), ", backwards ",
              p.time.go_backwards, ", zero output ", p.time.zero_output, ", bptt ", p.time.bptt_steps);
         auto got = run<T>(p.cell, p.s, time, in, cotangents, p.given, set);
-        if (p.given.sequence)
-            CHECK(worst_difference(cast<double>(got.outputs.sequence), want.sequence) <= tolerance);
-        CHECK(worst_difference(cast<double>(got.outputs.h), want.h) <= tolerance);
-        if (p.cell == Cell::lstm) CHECK(worst_difference(cast<double>(got.outputs.c), want.c) <= tolerance);
+        if (p.given.sequence) CHECK(worst_difference(got.outputs.sequence, want.sequence) <= tolerance);
+        CHECK(worst_difference(got.outputs.h, want.h) <= tolerance);
+        if (p.cell == Cell::lstm) CHECK(worst_difference(got.outputs.c, want.c) <= tolerance);
 
         const auto inferred = infer<T>(p.cell, p.s, time, in, p.given, set);
-        if (p.given.sequence) CHECK(inferred.sequence == got.outputs.sequence);
+        CHECK(inferred.sequence == got.outputs.sequence);
         CHECK(inferred.h == got.outputs.h);
         if (p.cell == Cell::lstm) CHECK(inferred.c == got.outputs.c);
 
-        auto recomputed = run<T>(p.cell, p.s, time, in, cotangents, p.given, set, false);
-        for (std::size_t i = 0; i < derivatives.size(); ++i) {
-            if (i == 3 && !p.given.bias) continue;
-            CHECK(*recomputed.gradients.arrays()[i] == *got.gradients.arrays()[i]);
-        }
-
-        for (std::size_t i = 0; i < derivatives.size(); ++i) {
+        auto recomputed =
+            run<T>(p.cell, p.s, time, in, cotangents, p.given, set, {.offset = 1, .keep_gates = false});
+        double product = 0, largest = 1;
+        for (std::size_t i = 0; i < got.gradients.arrays().size(); ++i) {
             const Array<T>& gradient = *got.gradients.arrays()[i];
             if (gradient.empty() || (i == 3 && !p.given.bias)) continue;
-            double product = 0, scale = 1;
+            INFO("gradient of input ", i);
+            CHECK(*recomputed.gradients.arrays()[i] == gradient);
+            double scale = 1;
             for (std::size_t j = 0; j < gradient.size(); ++j) {
-                product += double(gradient[j]) * (*directions.arrays()[i])[j];
+                product += double(gradient[j]) * (*expected.direction.arrays()[i])[j];
                 scale = std::max(scale, std::abs(double(gradient[j])));
             }
-            INFO("gradient of input ", i);
-            CHECK(std::abs(product - derivatives[i]) <= tolerance * scale * 10);
+            if (!std::is_same_v<T, double>)
+                CHECK(worst_difference(gradient, *expected.gradients.arrays()[i]) <= tolerance * scale * 10);
+            largest = std::max(largest, scale);
         }
+        CHECK(std::abs(product - expected.derivative) <= tolerance * largest * 10);
+        if constexpr (std::is_same_v<T, double>) expected.gradients = got.gradients;
     }
+}
+
+/// Double to 1e-12, float to the tolerance, if it is not 0.
+void check(const Problem& p, double float_tolerance) {
+    Expected expected(p);
+    check<double>(p, expected, 1e-12);
+    if (float_tolerance > 0) check<float>(p, expected, float_tolerance);
 }
 
 const std::vector<RecurrentSizes> shapes{
@@ -402,9 +370,30 @@ TEST_CASE("recurrent kernels agree with the definition and its complex-step deri
     std::uint64_t seed = 1;
     for (const Cell cell : all_cells) {
         for (const RecurrentSizes& s : shapes) {
-            const Problem p(cell, s, {true, true, true, true}, ++seed);
-            check<double>(p, 1e-12);
-            check<float>(p, 1e-5);
+            check(Problem(cell, s, {true, true, true, true}, ++seed), 1e-5);
+        }
+    }
+}
+
+TEST_CASE("recurrent kernels agree with the definition for every size from 1 to 67") {
+    constexpr std::size_t largest = 67;
+    std::uint64_t seed = 1000;
+    const auto check_size = [&](Cell cell, const RecurrentSizes& s, const Time& time = {}) {
+        check(Problem(cell, s, {true, true, true, true}, ++seed, time), 2e-5);
+    };
+    for (const Cell cell : all_cells) {
+        for (std::size_t n = 1; n <= largest; ++n) {
+            check_size(cell, {n, 2, 2, 5});
+            check_size(cell, {2, n, 2, 3});
+            check_size(cell, {2, 2, n, 3});
+            check_size(cell, {2, 2, 2, n});
+        }
+        std::mt19937_64 random(17);
+        for (int i = 0; i < 8; ++i) {
+            const auto size = [&](std::size_t most) { return 1 + std::size_t(random() % most); };
+            const auto kind = i % 2 == 0 ? Time::Kind::none : Time::Kind::right;
+            check_size(cell, {size(largest), size(5), size(largest), size(9)}, {.mask = kind});
+            check_size(cell, {size(9), size(5), size(5), size(largest)}, {.mask = kind});
         }
     }
 }
@@ -421,8 +410,7 @@ TEST_CASE("masks, direction and truncation agree with the definition, whatever s
                     const bool backwards = seed % 2 == 0, zero = seed / 2 % 2 == 0;
                     const Problem p(cell, s, {true, true, true, true}, ++seed,
                                     {kind, backwards, zero, bptt_steps});
-                    check<double>(p, 1e-12);
-                    if (bptt_steps == 0) check<float>(p, 2e-5);
+                    check(p, bptt_steps == 0 ? 2e-5 : 0);
                 }
             }
         }
@@ -433,8 +421,8 @@ TEST_CASE("bias, initial state, sequence and gradients of the final state may be
     for (const Cell cell : all_cells) {
         for (unsigned bits = 0; bits < 16; ++bits) {
             const Given given{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
-            check<double>(Problem(cell, {5, 4, 3, 9}, given, bits), 1e-12);
-            check<double>(Problem(cell, {5, 4, 3, 9}, given, bits, {Time::Kind::gaps}), 1e-12);
+            check(Problem(cell, {5, 4, 3, 9}, given, bits), 0);
+            check(Problem(cell, {5, 4, 3, 9}, given, bits, {Time::Kind::gaps}), 0);
         }
     }
 }
@@ -450,8 +438,8 @@ TEST_CASE_TEMPLATE("gradients are added to what is there when beta is 1", T, flo
                                             cast<T>(p.cotangents.c)};
                 const Timeline time(s.batch, s.steps, p.timeline());
                 auto written = run<T>(cell, s, time, in, cotangents, p.given, instruction_set());
-                auto added =
-                    run<T>(cell, s, time, in, cotangents, p.given, instruction_set(), true, T(1), T(0.25));
+                auto added = run<T>(cell, s, time, in, cotangents, p.given, instruction_set(),
+                                    {.beta = T(1), .before = T(0.25)});
                 for (std::size_t i = 0; i < written.gradients.arrays().size(); ++i) {
                     Array<double> want = cast<double>(*written.gradients.arrays()[i]);
                     double scale = 1;
@@ -459,7 +447,7 @@ TEST_CASE_TEMPLATE("gradients are added to what is there when beta is 1", T, flo
                         w += 0.25;
                         scale = std::max(scale, std::abs(w));
                     }
-                    CHECK(worst_difference(cast<double>(*added.gradients.arrays()[i]), want) <=
+                    CHECK(worst_difference(*added.gradients.arrays()[i], want) <=
                           32 * std::numeric_limits<T>::epsilon() * scale);
                 }
             }
