@@ -326,6 +326,13 @@ void Module<T>::set_state(const ModuleState<T>& state) {
 }
 
 template <class T>
+std::vector<NamedModule<T>> Module<T>::children() const {
+    std::vector<NamedModule<T>> found;
+    for (const auto& child : collect().children_) found.push_back({child.name, child.module});
+    return found;
+}
+
+template <class T>
 std::optional<std::string> Module<T>::path_to(const Module& inside) const {
     std::optional<std::string> found;
     Walk walk{[&](const std::string& path, Module& module, const Members<T>&) {

@@ -98,6 +98,13 @@ struct NamedParameter {
     Variable<T> variable;
 };
 
+/// A module inside another one, and its name there; "" where its members appear as the other's own.
+template <class T>
+struct NamedModule {
+    std::string name;
+    Module<T>* module;
+};
+
 /// Base of layers and models: a function with parameters, and possibly with other modules inside.
 ///
 /// Parameters are created when the module is built: by `build` with the input's shape, or by the first call.
@@ -186,6 +193,9 @@ class Module {
     /// does.
     const Module* find_stateful() const;
 
+    /// The modules directly inside, in the order of definition. Throws ValueError when two members are named
+    /// alike.
+    std::vector<NamedModule<T>> children() const;
     /// The dotted path of a module inside: "encoder.forward_layer"; "" for this one itself, nothing where it
     /// is not inside.
     std::optional<std::string> path_to(const Module& inside) const;

@@ -278,6 +278,22 @@ TEST_CASE("what a module remembers can be kept and given back, exactly") {
     CHECK(model.state().generators == before.generators);
 }
 
+TEST_CASE("a module gives those directly inside it, in order, by name") {
+    Twice twice;
+    const auto children = twice.children();
+    REQUIRE(children.size() == 3);
+    CHECK(children[0].name == "inner");
+    CHECK(children[1].module == &twice.outer);
+    CHECK(children[2].name == "again");
+    CHECK(children[2].module == &twice.inner);
+
+    GRU<double> gru({.units = 2});
+    REQUIRE(gru.children().size() == 1);
+    CHECK(gru.children()[0].name.empty());
+    CHECK(gru.children()[0].module == &gru.cell());
+    CHECK(gru.cell().children().empty());
+}
+
 TEST_CASE("a module says where others are inside it") {
     Sequential<double> model;
     const auto layer = std::make_shared<Bidirectional<double>>(GRU<double>({.units = 2}));
