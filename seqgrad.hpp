@@ -53,6 +53,8 @@
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
 #include "seqgrad/layers/files/load_limits.hpp"
+#include "seqgrad/layers/files/onnx.hpp"
+#include "seqgrad/layers/files/pytorch.hpp"
 #include "seqgrad/layers/files/safetensors.hpp"
 #include "seqgrad/layers/files/stored_tensors.hpp"
 #include "seqgrad/layers/flatten.hpp"
