@@ -52,6 +52,7 @@
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
+#include "seqgrad/layers/files/keras.hpp"
 #include "seqgrad/layers/files/load_limits.hpp"
 #include "seqgrad/layers/files/onnx.hpp"
 #include "seqgrad/layers/files/pytorch.hpp"

@@ -17,6 +17,19 @@ find_package(xsimd REQUIRED)                            # vector instructions [l
 find_package(nlohmann_json 3.10 REQUIRED)               # weights as JSON [nlohmann-json3-dev]
 find_package(fmt REQUIRED)                              # messages [libfmt-dev]
 find_package(Threads REQUIRED)
+# For Keras's files, which are in HDF5, and in zip archives of it [libhdf5-dev, libzip-dev].
+set(SEQGRAD_WITH_HDF5 OFF)
+if(SEQGRAD_HDF5)
+    set(required REQUIRED)
+    if(SEQGRAD_HDF5 STREQUAL "AUTO")
+        set(required)
+    endif()
+    find_package(HDF5C ${required})
+    find_package(LibZip ${required})
+    if(HDF5C_FOUND AND LibZip_FOUND)
+        set(SEQGRAD_WITH_HDF5 ON)
+    endif()
+endif()
 
 # Header-only packages leave nothing to link, so that users of an installed static library need not have them.
 set(SEQGRAD_PRIVATE_DEPENDENCIES
@@ -29,6 +42,9 @@ set(SEQGRAD_PRIVATE_DEPENDENCIES
     Threads::Threads)
 if(SEQGRAD_ONEDNN)
     list(APPEND SEQGRAD_PRIVATE_DEPENDENCIES oneDNN::oneDNN)
+endif()
+if(SEQGRAD_WITH_HDF5)
+    list(APPEND SEQGRAD_PRIVATE_DEPENDENCIES HDF5C::HDF5C LibZip::LibZip)
 endif()
 
 if(SEQGRAD_BUILD_TESTS)

@@ -23,5 +23,7 @@ write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/seqgradConfigVersi
     COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/seqgradConfig.cmake"
     "${CMAKE_CURRENT_BINARY_DIR}/seqgradConfigVersion.cmake"
+    cmake/FindHDF5C.cmake
+    cmake/FindLibZip.cmake
     cmake/FindoneDNN.cmake
     DESTINATION "${package_dir}")

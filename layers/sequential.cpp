@@ -1,30 +1,14 @@
 #include "seqgrad/layers/sequential.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/input.hpp"
+#include "seqgrad/layers/internal/snake_case.hpp"
 
 namespace seqgrad {
-namespace {
-
-/// "SimpleRNN" -> "simple_rnn", "LayerNormalization" -> "layer_normalization", as Keras names layers.
-std::string snake_case(const std::string& name) {
-    const auto upper = [&](std::size_t i) { return std::isupper(static_cast<unsigned char>(name[i])) != 0; };
-    std::string out;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        const bool starts_word =
-            i > 0 && upper(i) && (!upper(i - 1) || (i + 1 < name.size() && !upper(i + 1)));
-        if (starts_word) out += '_';
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
-    }
-    return out;
-}
-
-}  // namespace
 
 template <class T>
 Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
@@ -39,7 +23,7 @@ Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
     };
     std::string name = layer->name();
     if (name.empty()) {
-        const std::string base = snake_case(layer->type());
+        const std::string base = detail::snake_case(layer->type());
         name = base;
         for (std::size_t n = 1; taken(name); ++n) name = fmt::format("{}_{}", base, n);
     } else if (taken(name)) {

@@ -1,0 +1,170 @@
+#include "seqgrad/layers/internal/keras_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "seqgrad/layers/input.hpp"
+#include "seqgrad/layers/rnn.hpp"
+
+namespace seqgrad::detail {
+namespace {
+
+using Place = JsonPlace;
+
+/// What stands in an object under a key; null where there is nothing.
+const Json& value_of(const Json& object, const char* key) {
+    static const Json nothing;
+    if (!object.is_object()) return nothing;
+    const auto found = object.find(key);
+    return found == object.end() ? nothing : *found;
+}
+
+/// The name of a class of Keras's own, at whose place an object stands.
+std::string class_of(const Place& at) {
+    const Json& name = value_of(at.json, "class_name");
+    if (!name.is_string() || !value_of(at.json, "config").is_object())
+        at.expected("an object with class_name and config");
+    const Json& module = value_of(at.json, "module");
+    const bool is_own =
+        module.is_null() ||
+        (module.is_string() && (module == "keras" || module.get<std::string>().starts_with("keras.")));
+    if (!is_own) at.fail(fmt::format("\"{}\" is not one of Keras's own classes", name.get<std::string>()));
+    return name.get<std::string>();
+}
+
+/// An initializer, regularizer or constraint: a name, nothing, or an object.
+Json rule(const Place& at) {
+    if (!at.json.is_object()) return at.json;
+    Json out{{"class_name", class_of(at)}};
+    Json config = value_of(at.json, "config");
+    for (const char* const axes : {"input_axes", "output_axes"})
+        if (config.contains(axes) && config[axes].is_null()) config.erase(axes);
+    out["config"] = std::move(config);
+    return out;
+}
+
+void check_dtype(const Place& at) {
+    const Json& name = at.json.is_object() ? value_of(value_of(at.json, "config"), "name") : at.json;
+    if (!name.is_null() && name != "float32" && name != "float64")
+        at.fail(fmt::format("layers here compute in float32 or float64, got {}", name.dump()));
+}
+
+Json layer(const Place& at);
+
+Json list_of_layers(const Place& at) {
+    if (!at.json.is_array()) at.expected("an array of layers");
+    Json out = Json::array();
+    for (std::size_t i = 0; i < at.json.size(); ++i) out.push_back(layer(at.element(i)));
+    return out;
+}
+
+Json input_layer(const Place& at, const Json& config) {
+    Json shape = value_of(config, "batch_shape");
+    if (!shape.is_array() || shape.empty()) at.fail("batch_shape: expected an array of sizes");
+    Json out{{"batch_size", shape[0]}};
+    if (config.contains("name")) out["name"] = config["name"];
+    shape.erase(0);
+    out["shape"] = std::move(shape);
+    for (const char* const flag : {"sparse", "ragged", "optional"})
+        if (value_of(config, flag) == true) at.fail(fmt::format("{}: inputs here are not so", flag));
+    return out;
+}
+
+/// An argument of Keras's that is not here, and what it must be. Null: not given.
+struct Fixed {
+    std::string_view class_name, key;
+    const char* value;
+};
+constexpr std::array fixed{Fixed{"", "activity_regularizer", nullptr},
+                           Fixed{"", "quantization_config", nullptr},
+                           Fixed{"Flatten", "data_format", "\"channels_last\""},
+                           Fixed{"LayerNormalization", "rms_scaling", "false"}};
+
+/// Whether it is one of those; fails where it says something else.
+bool is_fixed(const std::string& class_name, const std::string& key, const Place& at) {
+    const auto found = std::ranges::find_if(fixed, [&](const Fixed& f) {
+        return f.key == key && (f.class_name.empty() || f.class_name == class_name);
+    });
+    if (found == fixed.end()) return false;
+    const Json expected = found->value == nullptr ? Json() : Json::parse(found->value);
+    if (!at.json.is_null() && at.json != expected)
+        at.fail(fmt::format("is not known here, but as {}", expected.dump()));
+    return true;
+}
+
+Json layer(const Place& at) {
+    const std::string class_name = class_of(at);
+    const Place config = at.inside("config", value_of(at.json, "config"));
+    if (class_name == "InputLayer")
+        return {{"class_name", class_name}, {"config", input_layer(config, config.json)}};
+    Json out = Json::object();
+    for (const auto& [key, value] : config.json.items()) {
+        const Place place = config.inside(key, value);
+        if (key == "trainable" || key == "build_input_shape" || is_fixed(class_name, key, place)) continue;
+        if (key == "dtype") {
+            check_dtype(place);
+        } else if (key == "layers" || key == "cells") {
+            out[key] = list_of_layers(place);
+        } else if (key == "layer" || key == "backward_layer" || key == "cell") {
+            out[key] = layer(place);
+        } else if (key.ends_with("_initializer") || key.ends_with("_regularizer") ||
+                   key.ends_with("_constraint")) {
+            out[key] = rule(place);
+        } else if (key == "axis" && value.is_array() && value.size() == 1) {
+            out[key] = value[0];
+        } else if (key.ends_with("activation") && value.is_object()) {
+            place.fail("an activation of the user's own");
+        } else {
+            out[key] = value;
+        }
+    }
+    return {{"class_name", class_name}, {"config", std::move(out)}};
+}
+
+template <class T>
+void freeze(Module<T>& module) {
+    for (auto& [name, variable] : module.parameters()) variable.set_requires_grad(false);
+}
+
+}  // namespace
+
+Json from_keras_config(const Json& config) {
+    return layer({config, ""});
+}
+
+std::optional<PartialShape> keras_build_shape(const Json& config) {
+    const Json& sizes = value_of(value_of(config, "config"), "build_input_shape");
+    if (!sizes.is_array()) return std::nullopt;
+    PartialShape shape;
+    for (const Json& size : sizes) {
+        const bool is_size = size.is_number_unsigned() && size.get<std::uint64_t>() <= INT32_MAX;
+        if (!is_size && !size.is_null()) return std::nullopt;
+        shape.push_back(is_size ? size.get<std::ptrdiff_t>() : unknown);
+    }
+    return shape;
+}
+
+template <class T>
+void freeze_as_in_keras(const Json& config, Module<T>& module) {
+    const Json& arguments = value_of(config, "config");
+    if (value_of(arguments, "trainable") == false) freeze(module);
+    const std::vector<NamedModule<T>> inside = module.children();
+    // Children stand in the order of the configuration's lists, a Bidirectional's layers in that of Keras's
+    // names.
+    std::vector<const Json*> given;
+    for (const char* const list : {"layers", "cells"})
+        for (const Json& one : value_of(arguments, list)) given.push_back(&one);
+    for (const char* const one : {"layer", "backward_layer", "cell"})
+        if (value_of(arguments, one).is_object()) given.push_back(&value_of(arguments, one));
+    for (std::size_t i = 0; i < std::min(given.size(), inside.size()); ++i)
+        freeze_as_in_keras(*given[i], *inside[i].module);
+}
+
+template void freeze_as_in_keras(const Json&, Module<float>&);
+template void freeze_as_in_keras(const Json&, Module<double>&);
+
+}  // namespace seqgrad::detail

@@ -1,0 +1,352 @@
+#include "seqgrad/layers/files/keras.hpp"
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "support/difference.hpp"
+#include "support/fixture.hpp"
+#include "support/interop_cases.hpp"
+#include "support/keras_models.hpp"
+#include "support/temporary_folder.hpp"
+#include <doctest/doctest.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/model_json.hpp"
+
+using namespace seqgrad;
+using namespace seqgrad::test;
+using doctest::Contains;
+
+namespace {
+
+std::filesystem::path golden_file(const std::string& name) {
+    return golden_path("files/keras/" + name);
+}
+
+void check_same_output(Module<float>& model, const std::string& name) {
+    const StoredTensors io = read_safetensors(golden_file(name + ".io.safetensors"));
+    const Tensor<float> y = model(constant(to_tensor(*io.find("x")))).value();
+    CHECK(largest_difference(cast<double>(y), cast<double>(to_tensor(*io.find("y")))) <= interop_tolerance);
+}
+
+/// The message of the FormatError that f throws; "" where it throws none.
+template <class F>
+std::string refusal(F f) {
+    try {
+        f();
+    } catch (const FormatError& e) {
+        return e.what();
+    }
+    return "";
+}
+
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+/// The checksum of zip archives.
+std::uint32_t crc32(const std::string& bytes) {
+    std::uint32_t crc = 0xFFFFFFFF;
+    for (const char byte : bytes) {
+        crc ^= static_cast<unsigned char>(byte);
+        for (int bit = 0; bit < 8; ++bit) crc = crc >> 1U ^ ((crc & 1U) != 0 ? 0xEDB88320 : 0);
+    }
+    return ~crc;
+}
+
+/// A zip archive of these files, not compressed.
+std::string zip_of(const Files& files) {
+    const auto number = [](std::uint64_t value, int bytes) {
+        std::string out;
+        for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xFFU);
+        return out;
+    };
+    std::string archive, directory;
+    for (const auto& [name, content] : files) {
+        // Version, flags, method, time and date, checksum, both sizes, lengths of the name and of what
+        // follows it.
+        const std::string header = number(20, 2) + number(0, 8) + number(crc32(content), 4) +
+                                   number(content.size(), 4) + number(content.size(), 4) +
+                                   number(name.size(), 2) + number(0, 2);
+        directory += "PK\1\2" + number(20, 2) + header + number(0, 10) + number(archive.size(), 4) + name;
+        archive += "PK\3\4" + header + name + content;
+    }
+    const std::string end = "PK\5\6" + number(0, 4) + number(files.size(), 2) + number(files.size(), 2) +
+                            number(directory.size(), 4) + number(archive.size(), 4) + number(0, 2);
+    return archive + directory + end;
+}
+
+constexpr const char* metadata = R"({"keras_version": "3.15.1"})";
+
+/// A configuration of a Sequential of one layer after an input of 3 features.
+std::string config_of(const std::string& layer) {
+    return R"({"module": "keras", "class_name": "Sequential", "config": {"name": "m", "layers": [)"
+           R"({"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": [null, 3]}}, )" +
+           layer + "]}}";
+}
+
+constexpr const char* dense = R"({"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}})";
+
+/// Weights of that Dense layer.
+std::string dense_weights() {
+    const TemporaryFolder folder;
+    Sequential<float> model{Dense<float>({.units = 2})};
+    model.build({unknown, 3});
+    save_keras_weights(model, folder / "m.weights.h5");
+    return content_of(folder / "m.weights.h5");
+}
+
+/// The refusal of a model of these files.
+std::string model_refusal(const Files& files) {
+    const TemporaryFolder folder;
+    write_text(folder / "m.keras", zip_of(files));
+    return refusal([&] { load_keras_model<float>(folder / "m.keras"); });
+}
+
+std::string config_refusal(const std::string& config) {
+    return model_refusal(
+        {{"metadata.json", metadata}, {"config.json", config}, {"model.weights.h5", dense_weights()}});
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("keras" * doctest::skip(!has_keras_files()));
+
+TEST_CASE("models that Keras saved compute what they computed there") {
+    for (const std::string& name : keras_chains) {
+        CAPTURE(name);
+        auto model = load_keras_model<float>(golden_file(name + ".keras"));
+        check_same_output(model, name);
+        auto wide = load_keras_model<double>(golden_file(name + ".keras"));
+        CHECK(wide.parameter_count() == model.parameter_count());
+    }
+}
+
+TEST_CASE("weights are found in models of functions by class, in others by the names of members") {
+    KerasAttention attention;
+    attention.build({unknown, 4, 3});
+    const Variable<float> x = constant(zeros<float>({2, 4, 3}));
+    attention(x);
+    load_keras_weights(attention, golden_file("attention.keras"));
+    check_same_output(attention, "attention");
+    KerasTagger tagger;
+    tagger(x);
+    load_keras_weights(tagger, golden_file("tagger.weights.h5"));
+    check_same_output(tagger, "tagger");
+}
+
+TEST_CASE("a model's arguments are read, and layers that are not trained are frozen") {
+    const auto model = load_keras_model<float>(golden_file("arguments.keras"));
+    const auto& lstm = dynamic_cast<const LSTM<float>&>(model[1]);
+    CHECK(lstm.name() == "encoder");
+    CHECK(std::get<VarianceScaling>(lstm.config().kernel_initializer.rule()).scale == 2);
+    CHECK(std::get<L1L2>(lstm.config().recurrent_regularizer.rule()).l2 == 0.2);
+    CHECK(std::get<MaxNorm>(lstm.config().bias_constraint.rule()).max_value == 2);
+    CHECK(lstm.kernel().requires_grad());
+    const auto& frozen = dynamic_cast<const Dense<float>&>(model[2]);
+    CHECK(frozen.name() == "frozen");
+    CHECK_FALSE(frozen.kernel().requires_grad());
+    CHECK_FALSE(frozen.bias().requires_grad());
+    CHECK(dynamic_cast<const Dense<float>&>(model[3]).kernel().requires_grad());
+}
+
+TEST_CASE("weights that were written are read back exactly, under Keras's paths") {
+    const TemporaryFolder folder;
+    Sequential<double> model{Dense<double>({.units = 3}), Bidirectional<double>(LSTM<double>({.units = 2})),
+                             Dense<double>({.units = 2, .use_bias = false})};
+    Sequential<double> again{Dense<double>({.units = 3}), Bidirectional<double>(LSTM<double>({.units = 2})),
+                             Dense<double>({.units = 2, .use_bias = false})};
+    model.build({unknown, 4, 3});
+    again.build({unknown, 4, 3});
+    save_keras_weights(model, folder / "a.weights.h5");
+    save_keras_weights(model, folder / "b.weights.h5");
+    CHECK(content_of(folder / "a.weights.h5") == content_of(folder / "b.weights.h5"));
+    load_keras_weights(again, folder / "a.weights.h5");
+    const auto given = model.parameters(), got = again.parameters();
+    REQUIRE(given.size() == got.size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+        CHECK(given[i].variable.value() == got[i].variable.value());
+
+    const StoredTensors tensors = read_keras_weights(folder / "a.weights.h5");
+    CHECK(tensors.size() == given.size());
+    const StoredTensor* const kernel = tensors.find("layers/bidirectional/backward_layer/cell/vars/0");
+    REQUIRE(kernel != nullptr);
+    CHECK(kernel->shape() == Shape{3, 8});
+    CHECK(tensors.find("layers/dense_1/vars/0") != nullptr);
+}
+
+TEST_CASE("half precision, compression and either order of bytes are read") {
+    const StoredTensors tensors = read_keras_weights(golden_file("hostile/compressed.weights.h5"));
+    REQUIRE(tensors.size() == 2);
+    CHECK(tensors.find("vars/0")->shape() == Shape{2, 3});
+    CHECK(tensors.find("vars/0")->data<float>() == std::vector<float>{0, 1, 2, 3, 4, 5});
+    CHECK(tensors.find("vars/1")->data<double>() == std::vector<double>{0, 1, 2});
+}
+
+TEST_CASE("what a file of weights does not hold is refused with its place") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"soft_link", "b: is a link"},
+        {"external_link", "a: is a link"},
+        {"external_storage", "a/vars/0: has its elements in another file"},
+        {"virtual", "a/vars/0: is made of other datasets"},
+        {"cycle", "a/b: stands in the file under two names"},
+        {"two_names", "a/vars/1: stands in the file under two names"},
+        {"integers", "a/vars/0: expected numbers of half, single or double precision"},
+        {"strings", "a/vars/0: expected numbers"},
+        {"huge", "a/vars/0: is larger than allowed"},
+        {"never_written", "a/vars/0: takes 4194304 bytes, of which 0 are stored"},
+        {"other_filter", "a/vars/0: is compressed by something other"},
+        {"nothing", "a/vars/0: has no elements"},
+    };
+    for (const auto& one : cases) {
+        const std::string name = one.first, what = one.second;
+        const auto file = golden_file("hostile/" + name + ".weights.h5");
+        const std::string message = refusal([&] { read_keras_weights(file); });
+        CHECK_MESSAGE(message.find(what) != std::string::npos, name, ": ", message);
+    }
+}
+
+TEST_CASE("limits hold") {
+    const auto refused = [](const LoadLimits& limits) {
+        return refusal([&] { read_keras_weights(golden_file("tagger.weights.h5"), limits); });
+    };
+    CHECK(refused({.max_depth = 3}).find("deeper") != std::string::npos);
+    CHECK(refused({.max_keys = 5}).find("more groups") != std::string::npos);
+    CHECK(refused({.max_string_length = 6}).find("longer name") != std::string::npos);
+    CHECK(refused({.max_bytes = 1000}).find("allowed are 1000") != std::string::npos);
+    const auto model_refused = [](const LoadLimits& limits) {
+        return refusal([&] { load_keras_model<float>(golden_file("lstm.keras"), limits); });
+    };
+    CHECK(model_refused({.max_bytes = 10000}).find("model.weights.h5: has") != std::string::npos);
+    CHECK(model_refused({.max_keys = 2}).find("more files") != std::string::npos);
+}
+
+TEST_CASE("files that are cut off or none at all are refused") {
+    const TemporaryFolder folder;
+    CHECK_THROWS_AS(read_keras_weights(folder / "none.weights.h5"), IoError);
+    CHECK_THROWS_AS(load_keras_model<float>(folder / "none.keras"), IoError);
+    write_text(folder / "text.weights.h5", "{}");
+    CHECK_THROWS_WITH_AS(read_keras_weights(folder / "text.weights.h5"), Contains("is no HDF5 file"),
+                         FormatError);
+    write_text(folder / "text.keras", "{}");
+    CHECK_THROWS_WITH_AS(load_keras_model<float>(folder / "text.keras"), Contains("is no zip archive"),
+                         FormatError);
+
+    const std::string whole = dense_weights();
+    for (std::size_t size = 0; size < whole.size(); size += 17) {
+        CAPTURE(size);
+        write_text(folder / "cut.weights.h5", whole.substr(0, size));
+        CHECK_THROWS_AS(read_keras_weights(folder / "cut.weights.h5"), FormatError);
+    }
+    const std::string archive = content_of(golden_file("lstm.keras"));
+    for (std::size_t size = 0; size < archive.size(); size += 17) {
+        CAPTURE(size);
+        write_text(folder / "cut.keras", archive.substr(0, size));
+        CHECK_THROWS_AS(load_keras_model<float>(folder / "cut.keras"), FormatError);
+    }
+}
+
+TEST_CASE("a model's file must be whole") {
+    CHECK(model_refusal({{"metadata.json", metadata},
+                         {"config.json", config_of(dense)},
+                         {"model.weights.h5", dense_weights()}})
+              .empty());
+    CHECK(model_refusal({{"config.json", config_of(dense)}, {"model.weights.h5", dense_weights()}})
+              .find("metadata.json: is not there") != std::string::npos);
+    CHECK(model_refusal({{"metadata.json", metadata}, {"model.weights.h5", dense_weights()}})
+              .find("config.json: is not there") != std::string::npos);
+    CHECK(model_refusal({{"metadata.json", metadata}, {"config.json", config_of(dense)}})
+              .find("holds no model.weights.h5") != std::string::npos);
+    CHECK(model_refusal({{"metadata.json", metadata},
+                         {"config.json", config_of(dense)},
+                         {"config.json", config_of(dense)}})
+              .find("two files of one name") != std::string::npos);
+    CHECK(model_refusal(
+              {{"metadata.json", R"({"keras_version": "2.15.0"})"}, {"config.json", config_of(dense)}})
+              .find("/keras_version") != std::string::npos);
+
+    const TemporaryFolder folder;
+    std::string damaged = zip_of({{"metadata.json", metadata}, {"config.json", config_of(dense)}});
+    damaged[damaged.find("Dense")] = 'd';
+    write_text(folder / "m.keras", damaged);
+    CHECK(refusal([&] { load_keras_model<float>(folder / "m.keras"); }).find("damaged") != std::string::npos);
+}
+
+TEST_CASE("what a configuration says that is not here is refused with its place") {
+    const auto layer = [](const std::string& arguments,
+                          const std::string& head = R"("module": "keras.layers", "class_name": "Dense")") {
+        return config_of("{" + head + R"(, "config": {"units": 2, )" + arguments + "}}");
+    };
+    const std::pair<std::string, const char*> cases[] = {
+        {layer(R"("name": "a")", R"("module": "keras.layers", "class_name": "Conv1D")"), "\"Conv1D\""},
+        {layer(R"("name": "a")", R"("module": "own.layers", "class_name": "Dense")"),
+         "not one of Keras's own"},
+        {layer(R"("activity_regularizer": {"class_name": "L2"})"),
+         "/config/layers/1/config/activity_regularizer"},
+        {layer(R"("quantization_config": {})"), "quantization_config"},
+        {layer(
+             R"("dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_float16"}})"),
+         "mixed_float16"},
+        {layer(R"("activation": {"module": "builtins", "class_name": "function", "config": "own"})"),
+         "/config/layers/1/config/activation"},
+        {layer(R"("kernel_initializer": {"module": "own", "class_name": "Zeros", "config": {}})"),
+         "kernel_initializer"},
+        {layer(R"("lora_rank": 4)"), "lora_rank"},
+        {config_of("3"), "/config/layers/1"},
+        {R"({"module": "keras", "class_name": "Functional", "config": {"layers": []}})", "Functional"},
+        {R"({"module": "keras", "class_name": "Sequential", "config": {"layers": [)" + std::string(dense) +
+             "]}}",
+         "before it was built"},
+        {"[]", "class_name"},
+        {"{", "config.json"},
+    };
+    for (const auto& one : cases) {
+        const std::string message = config_refusal(one.first), what = one.second;
+        CHECK_MESSAGE(message.find(what) != std::string::npos, what, " in: ", message);
+        CHECK_MESSAGE(message.find("m.keras: config.json: ") != std::string::npos, message);
+    }
+    CHECK(refusal([] { load_keras_model<float>(golden_file("attention.keras")); }).find("Functional") !=
+          std::string::npos);
+    CHECK(config_refusal(
+              config_of(R"({"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}})"))
+              .find("\"dense.kernel\": expected shape [3, 3], got [3, 2]") != std::string::npos);
+}
+
+TEST_CASE("all that does not fit is told at once, and nothing is loaded") {
+    Sequential<float> model{SimpleRNN<float>({.units = 3, .return_sequences = true}),
+                            Dense<float>({.units = 2})};
+    model.build({unknown, 4, 3});
+    const StoredTensors before = stored_weights(model);
+    const std::string message = refusal([&] { load_keras_weights(model, golden_file("simple_rnn.keras")); });
+    for (const char* what : {"\"dense.kernel\" is missing", "\"dense.bias\" is missing",
+                             "\"layers/simple_rnn_1/cell/vars/0\" is unexpected"})
+        CHECK_MESSAGE(message.find(what) != std::string::npos, message);
+    const StoredTensors after = stored_weights(model);
+    for (const auto& entry : before)
+        CHECK(after.find(entry.name)->data<float>() == entry.tensor.data<float>());
+}
+
+TEST_CASE("a file that Keras would not read is not written") {
+    const TemporaryFolder folder;
+    Dense<float> layer({.units = 2});
+    CHECK_THROWS_AS(save_keras_weights<float>(layer, folder / "m.weights.h5"), ValueError);
+    layer.build({unknown, 3});
+    CHECK_THROWS_WITH_AS(save_keras_weights<float>(layer, folder / "m.h5"), Contains(".weights.h5"),
+                         ValueError);
+    CHECK_THROWS_AS(save_keras_weights<float>(layer, folder / "none/m.weights.h5"), IoError);
+    CHECK(folder.files() == 0);
+}
+
+TEST_SUITE_END();
+
+TEST_CASE("without HDF5 Keras's files are refused with what to do" * doctest::skip(has_keras_files())) {
+    const TemporaryFolder folder;
+    Dense<float> layer({.units = 2});
+    layer.build({unknown, 3});
+    CHECK_THROWS_WITH_AS(save_keras_weights<float>(layer, folder / "m.weights.h5"),
+                         Contains("-DSEQGRAD_HDF5=ON"), Error);
+    CHECK_THROWS_WITH_AS(load_keras_weights<float>(layer, golden_file("tagger.weights.h5")),
+                         Contains("-DSEQGRAD_HDF5=ON"), Error);
+    CHECK_THROWS_WITH_AS(load_keras_model<float>(golden_file("lstm.keras")), Contains("-DSEQGRAD_HDF5=ON"),
+                         Error);
+}
