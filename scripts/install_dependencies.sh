@@ -7,7 +7,7 @@ library='g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libopenblas-de
 tests='doctest-dev'
 examples='libcli11-dev gnuplot-nox'
 bench='libbenchmark-dev'
-checks='git clang-14 clang-format-14 clang-tidy-14'
+checks='git clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14'
 
 fail() {
     printf '%s: %s\n' "$(basename "$0")" "$1" >&2

@@ -76,7 +76,10 @@ CsvRecords::CsvRecords(std::string_view text, std::string source, char delimiter
 }
 
 CsvRecords::CsvRecords(FileReader file, std::string source, char delimiter)
-    : source_(std::move(source)), delimiter_(delimiter), file_(std::move(file)), block_(2 * block_size) {
+    : source_(std::move(source)),
+      delimiter_(delimiter),
+      file_(std::move(file)),
+      block_(std::make_unique_for_overwrite<char[]>(2 * block_size)) {
     skip_byte_order_mark();
 }
 
@@ -152,11 +155,11 @@ bool CsvRecords::refill(std::size_t ahead) {
                         longest_record >> 20));
     }
     const std::size_t kept = text_.size() - position_;
-    std::copy_n(text_.data() + position_, kept, block_.data());
-    const std::size_t read = file_->read(block_.data() + kept, block_size);
+    std::copy_n(text_.data() + position_, kept, block_.get());
+    const std::size_t read = file_->read(block_.get() + kept, block_size);
     offset_ += position_;
     position_ = 0;
-    text_ = {block_.data(), kept + read};
+    text_ = {block_.get(), kept + read};
     return ahead < text_.size();
 }
 

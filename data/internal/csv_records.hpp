@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,7 +90,7 @@ class CsvRecords {
     std::string source_;
     char delimiter_;
     std::optional<FileReader> file_;
-    std::vector<char> block_;
+    std::unique_ptr<char[]> block_;
     std::string_view text_;     // what is in memory
     std::uint64_t offset_ = 0;  // of `text_` in the file
     std::size_t position_ = 0;  // in `text_`

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+// What the fuzz programs have in common. libFuzzer calls LLVMFuzzerTestOneInput with one text after the
+// other; what it throws, and every report of a sanitizer, ends the program with a file to repeat it from.
+
+namespace seqgrad::fuzz {
+
+inline std::string_view text(const std::uint8_t* data, std::size_t size) {
+    return {reinterpret_cast<const char*>(data), size};
+}
+
+/// Ends the program where a reader breaks its word without an error of memory or arithmetic.
+inline void require(bool holds, const char* what) {
+    if (holds) return;
+    std::fprintf(stderr, "does not hold: %s\n", what);
+    std::abort();
+}
+
+/// A file in memory for what reads from a path, with new contents for every input.
+class MemoryFile {
+  public:
+    MemoryFile()
+        : descriptor_(memfd_create("fuzz", 0)), path_("/proc/self/fd/" + std::to_string(descriptor_)) {
+        if (descriptor_ < 0) throw std::runtime_error("no file in memory");
+    }
+    ~MemoryFile() { close(descriptor_); }
+    MemoryFile(const MemoryFile&) = delete;
+    MemoryFile& operator=(const MemoryFile&) = delete;
+
+    const std::string& path() const { return path_; }
+
+    void write(std::string_view contents) {
+        const bool written =
+            ftruncate(descriptor_, 0) == 0 &&
+            pwrite(descriptor_, contents.data(), contents.size(), 0) == static_cast<ssize_t>(contents.size());
+        if (!written) throw std::runtime_error("the file in memory cannot be written");
+    }
+
+  private:
+    int descriptor_;
+    std::string path_;
+};
+
+/// Takes an input's first bytes as decisions.
+class Decisions {
+  public:
+    Decisions(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
+
+    /// A number below `count`; 0 behind the end.
+    std::size_t below(std::size_t count) {
+        if (size_ == 0) return 0;
+        --size_;
+        return *data_++ % count;
+    }
+    bool coin() { return below(2) == 1; }
+    /// What is left.
+    std::string_view rest() const { return text(data_, size_); }
+
+  private:
+    const std::uint8_t* data_;
+    std::size_t size_;
+};
+
+}  // namespace seqgrad::fuzz

@@ -1,0 +1,133 @@
+// Writes what the fuzz programs begin with: files as the library writes them, and some by hand.
+// Usage: fuzz_seeds FOLDER, which gets a folder for each program.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include "models.hpp"
+#include "support/training_states.hpp"
+
+#include "seqgrad/seqgrad.hpp"
+
+using namespace seqgrad;
+
+namespace {
+
+class Seeds {
+  public:
+    Seeds(const std::filesystem::path& folder, const std::string& program) : folder_(folder / program) {
+        std::filesystem::create_directories(folder_);
+    }
+
+    /// A path for the next file.
+    std::filesystem::path next() { return folder_ / std::to_string(++count_); }
+    void add(std::string_view contents) {
+        std::ofstream file(next(), std::ios::binary);
+        file << contents;
+        if (!file.flush()) throw IoError("cannot write to " + folder_.string());
+    }
+
+  private:
+    std::filesystem::path folder_;
+    int count_ = 0;
+};
+
+void weights(Seeds seeds) {
+    seeds.add(weights_to_json(fuzz::small_model<float>()));
+    seeds.add(weights_to_json(fuzz::small_model<double>()));
+}
+
+void models(Seeds seeds) {
+    const auto layer = [&](const Module<float>& module) { seeds.add(to_json(module)); };
+    layer(Sequential<float>{InputLayer<float>({.shape = {unknown, 2}}), LSTM<float>({.units = 2}),
+                            Dropout<float>({.rate = 0.5}),
+                            Dense<float>({.units = 1, .activation = "softmax"})});
+    layer(Sequential<float>{
+        Embedding<float>({.input_dim = 3, .output_dim = 2, .mask_zero = true}),
+        Bidirectional<float>(GRU<float>({.units = 2, .return_sequences = true})),
+        RNN<float>(StackedRNNCells<float>(LSTMCell<float>({.units = 2}), GRUCell<float>({.units = 2}))),
+        RepeatVector<float>({.n = 2}), TimeDistributed<float>(Dense<float>({.units = 2}))});
+    for (const char* name :
+         {"Activation", "AdditiveAttention", "Attention", "Flatten", "LayerNormalization", "Masking"})
+        layer(*layer_from_json<float>(std::string(R"({"class_name":")") + name + R"(","config":{}})"));
+    for (const char* name : {"BahdanauAttention", "Dense", "GRU", "GRUCell", "LSTM", "LSTMCell",
+                             "LuongAttention", "SimpleRNN", "SimpleRNNCell"}) {
+        layer(
+            *layer_from_json<float>(std::string(R"({"class_name":")") + name + R"(","config":{"units":2}})"));
+    }
+    layer(MultiHeadAttention<float>({.num_heads = 2, .key_dim = 3}));
+    layer(Dense<float>({.units = 2,
+                        .kernel_initializer = VarianceScaling{.scale = 2, .mode = FanMode::fan_avg},
+                        .kernel_regularizer = L1L2{.l1 = 0.5, .l2 = 0.25},
+                        .kernel_constraint = MaxNorm{.max_value = 1.5}}));
+    seeds.add(
+        R"({"class_name":"AttentionDecoder","config":{"cell":{"class_name":"GRUCell","config":{"units":2}}}})");
+}
+
+template <class T>
+void checkpoints(Seeds seeds) {
+    seeds.add(checkpoint_to_json(test::numbered_state<T>(3)));
+    seeds.add(checkpoint_to_json(test::awkward_state<T>()));
+    seeds.add(checkpoint_to_json(TrainingState<T>()));
+}
+
+void safetensors(Seeds seeds) {
+    StoredTensors tensors;
+    write_safetensors(tensors, seeds.next());
+    tensors.add("a.kernel", StoredTensor({2, 2}, std::vector<float>{1, -2, 0.5F, 1e-45F}));
+    tensors.add("b", StoredTensor({1}, std::vector<double>{0.1}));
+    tensors.add("empty", StoredTensor({0, 3}, std::vector<float>()));
+    write_safetensors(tensors, seeds.next(), {{"format", "pt"}, {"by", "seqgrad"}});
+    const std::string header = R"({"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
+                               R"("b":{"dtype":"BF16","shape":[],"data_offsets":[4,6]}})";
+    seeds.add(std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header +
+              std::string("\x00\x3c\xff\x03\x80\x3f", 6));
+}
+
+void csv(Seeds seeds, bool of_files) {
+    // The options' bytes in front: all zero is a header, and commas.
+    const std::string options(of_files ? 6 : 3, '\x01');
+    const std::string plain = std::string(options.size(), '\0');
+    for (const std::string& begin : {plain, options}) {
+        const char d = begin == plain ? ',' : ';';
+        const std::string lines[] = {
+            std::string("date") + d + "a" + d + "b\n2020-01-01" + d + "1" + d + "2.5\n2020-01-02" + d + "NA" +
+                d + "-3e4\n2020-01-03" + d + "3" + d + "0\n",
+            std::string("a") + d + "b\r\n1" + d + "2\r\n" + d + "4\r\n+5" + d + " 6 \r\n7" + d + "8",
+            "\xEF\xBB\xBF\"a\"" + std::string(1, d) + "\"b\"\n\"1\"" + d + "\" 2\"\n", "a\n1\n2\n3\n\n\n",
+            std::string("1") + d + "2\n3" + d + "4\n"};
+        for (const std::string& text : lines) {
+            seeds.add(begin + text);
+            std::string without_header = begin;
+            without_header[1] = '\0';
+            seeds.add(without_header + text);
+        }
+    }
+}
+
+void texts(Seeds seeds) {
+    for (const char* text :
+         {"To be, or not to be: that is the question.\n", "d\xC3\xA9j\xC3\xA0 vu",
+          "\xEF\xBB\xBF\xE6\xBC\xA2\xE5\xAD\x97 \xF0\x9F\x98\x80\r\n", "[UNK] don't\tSTOP"}) {
+        for (const char* options : {"aa", "bb"}) seeds.add(std::string(options) + text);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        std::cerr << "usage: fuzz_seeds FOLDER\n";
+        return 2;
+    }
+    const std::filesystem::path folder = argv[1];
+    weights({folder, "weights"});
+    models({folder, "model"});
+    checkpoints<float>({folder, "checkpoint"});
+    safetensors({folder, "safetensors"});
+    csv({folder, "csv"}, false);
+    csv({folder, "csv_series"}, true);
+    texts({folder, "text"});
+}
