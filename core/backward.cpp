@@ -21,7 +21,8 @@ class Pass {
 
     explicit Pass(const Variable<T>& output) : output_(output.node()) {
         collect();
-        std::ranges::sort(nodes_, [](const NodeRef& a, const NodeRef& b) { return a->order > b->order; });
+        const auto newer = [](const NodeRef& a, const NodeRef& b) { return a->order > b->order; };
+        if (!std::ranges::is_sorted(nodes_, newer)) std::ranges::sort(nodes_, newer);
     }
     ~Pass() {
         for (const NodeRef& node : nodes_) {
@@ -41,7 +42,7 @@ class Pass {
                                 node->op()));
             }
         }
-        output_->pending = gradient;
+        output_->pending = detail::ValueRef<T>(new detail::Value<T>(gradient));
         for (NodeRef& node : nodes_) {
             if (node->is_leaf()) continue;
             if (node->wanted && node->reached()) propagate(*node);
@@ -84,12 +85,12 @@ class Pass {
         const auto inputs = node.inputs();
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             if (!inputs[i] || !inputs[i]->pending) continue;
-            if (const auto bad = detail::first_non_finite(*inputs[i]->pending)) {
+            if (const auto bad = detail::first_non_finite(inputs[i]->pending->tensor)) {
                 throw NonFiniteError(fmt::format(
                     "anomaly: the gradient that {} propagates to its operand {} of shape {} is not finite: "
                     "element {} is {}",
                     node.op(), i, to_string(inputs[i]->shape), *bad,
-                    detail::non_finite_name(inputs[i]->pending->data()[*bad])));
+                    detail::non_finite_name(inputs[i]->pending->tensor.data()[*bad])));
             }
         }
     }
@@ -134,7 +135,7 @@ void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptio
     for (const detail::NodeRef<T>& node : pass.nodes()) {
         if (!node->pending) continue;
         if (node->grad) {
-            detail::add_to(*node->grad, *node->pending);
+            detail::add_to(node->grad->tensor, node->pending->tensor);
         } else {
             node->grad = std::move(node->pending);
         }
@@ -169,7 +170,7 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
     gradients.reserve(variables.size());
     for (const Variable<T>& v : variables) {
         const auto& pending = v.node()->pending;
-        gradients.push_back(v.node()->target && pending ? *pending : zeros<T>(v.shape()));
+        gradients.push_back(v.node()->target && pending ? pending->tensor : zeros<T>(v.shape()));
     }
     return gradients;
 }

@@ -68,18 +68,26 @@ struct Cache {
 };
 
 // Tensors with static storage may outlive their thread's cache, so blocks are then returned to the system.
-// The flag has a trivial destructor and can be read at any time.
-thread_local bool cache_destroyed = false;
+// These have trivial destructors and can be read at any time.
+constinit thread_local Cache* ready_cache = nullptr;
+constinit thread_local bool cache_destroyed = false;
 
 struct CacheOwner {
     Cache cache;
-    ~CacheOwner() { cache_destroyed = true; }
+    ~CacheOwner() {
+        ready_cache = nullptr;
+        cache_destroyed = true;
+    }
 };
 
-Cache* thread_cache() noexcept {
+[[gnu::noinline]] Cache* make_thread_cache() noexcept {
     if (cache_destroyed) return nullptr;
     thread_local CacheOwner owner;
-    return &owner.cache;
+    return ready_cache = &owner.cache;
+}
+
+Cache* thread_cache() noexcept {
+    return ready_cache != nullptr ? ready_cache : make_thread_cache();
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -69,7 +68,10 @@ class Counted {
 template <class T>
 class Value final : public Counted {
   public:
-    explicit Value(Tensor<T> t) : tensor(std::move(t)) {}
+    explicit Value(Tensor<T>&& t) : tensor(std::move(t)) {}
+    explicit Value(const Tensor<T>& t) : tensor(t) {}
+    /// Of uninitialised elements.
+    explicit Value(const Shape& shape) : tensor(shape) {}
     static void destroy(Value* value) noexcept { delete value; }
 
     Tensor<T> tensor;
@@ -91,7 +93,8 @@ class SharedMask final : public Counted {
 template <class T>
 class Node : public Counted {
   public:
-    explicit Node(Shape s) : shape(std::move(s)) {}
+    Node() = default;
+    explicit Node(const Shape& s) : shape(s) {}
     virtual ~Node() = default;
     /// Takes constant stack, however long the chain of nodes that dies with this one.
     static void destroy(Node* node) noexcept;
@@ -103,9 +106,9 @@ class Node : public Counted {
     /// Adds this node's contribution to its inputs' pending gradients.
     virtual void propagate(Backward<T>&) {}
     /// Whether a gradient has arrived in the running backward pass.
-    virtual bool reached() const noexcept { return pending.has_value(); }
+    virtual bool reached() const noexcept { return static_cast<bool>(pending); }
     /// Forgets the gradient that the running backward pass brought.
-    virtual void drop_pending() noexcept { pending.reset(); }
+    virtual void drop_pending() noexcept { pending = {}; }
     /// Lets go of the inputs and of what was saved for the backward pass.
     virtual void free_graph() noexcept {}
     virtual bool graph_freed() const noexcept { return false; }
@@ -114,9 +117,9 @@ class Node : public Counted {
 
     Shape shape;
     /// Parameters: accumulated over backward passes. Other nodes: only when retains_grad.
-    std::optional<Tensor<T>> grad;
+    Ref<Value<T>> grad;
     /// Gathered by the running backward pass.
-    std::optional<Tensor<T>> pending;
+    Ref<Value<T>> pending;
     /// Larger than the order of every input: sorting by it is a topological order.
     std::uint64_t order = 0;
     Node* next_dead = nullptr;

@@ -24,64 +24,81 @@ const Tensor<T>& Saved<T>::value() const {
 
 template <class T>
 Tensor<T> Backward<T>::take_grad() {
-    if (node_.target || node_.retains_grad) return *node_.pending;
-    return std::move(*node_.pending);
+    if (keeps_grad()) return node_.pending->tensor;
+    return std::move(node_.pending->tensor);
 }
 
 template <class T>
-void Backward<T>::accumulate(std::size_t i, Tensor<T> gradient) {
+void Backward<T>::accumulate(std::size_t i, Tensor<T>&& gradient) {
     if (!wants(i)) return;
     detail::Node<T>& input = *node_.inputs()[i];
-    if (gradient.shape() != input.shape) gradient = detail::sum_to_shape(node_.op(), gradient, input.shape);
-    if (input.pending) {
-        detail::add_to(*input.pending, gradient);
+    if (!input.pending && detail::same_shape(gradient.shape(), input.shape)) {
+        input.pending = detail::ValueRef<T>(new detail::Value<T>(std::move(gradient)));
     } else {
-        input.pending = std::move(gradient);
+        accumulate(i, std::as_const(gradient));
     }
+}
+
+template <class T>
+void Backward<T>::accumulate(std::size_t i, const Tensor<T>& gradient) {
+    if (!wants(i)) return;
+    detail::Node<T>& input = *node_.inputs()[i];
+    if (!detail::same_shape(gradient.shape(), input.shape)) {
+        accumulate(i, detail::sum_to_shape(node_.op(), gradient, input.shape));
+    } else if (input.pending) {
+        detail::add_to(input.pending->tensor, gradient);
+    } else {
+        input.pending = detail::ValueRef<T>(new detail::Value<T>(gradient));
+    }
+}
+
+template <class T>
+bool Backward<T>::can_pass_on(std::size_t i) const {
+    if (!wants(i) || keeps_grad()) return false;
+    const detail::Node<T>& input = *node_.inputs()[i];
+    return !input.pending && detail::same_shape(node_.shape, input.shape);
+}
+
+template <class T>
+void Backward<T>::pass_on(std::size_t i) {
+    if (can_pass_on(i)) {
+        node_.inputs()[i]->pending = std::move(node_.pending);
+    } else {
+        accumulate(i, grad());
+    }
+}
+
+template <class T>
+void Backward<T>::pass_on(std::size_t i, std::size_t j) {
+    const bool first_last = can_pass_on(i);
+    accumulate(first_last ? j : i, grad());
+    pass_on(first_last ? i : j);
 }
 
 template <class T>
 GradientBuffer<T> Backward<T>::buffer(std::size_t i) {
     detail::Node<T>& input = *node_.inputs()[i];
     const bool fresh = !input.pending;
-    if (fresh) input.pending.emplace(input.shape);
-    return {*input.pending, fresh};
+    if (fresh) input.pending = detail::ValueRef<T>(new detail::Value<T>(input.shape));
+    return {input.pending->tensor, fresh};
 }
 
 namespace detail {
 
-template <class T>
-OpNode<T>::OpNode(const char* op, Shape shape, std::span<const Variable<T>> operands)
-    : Node<T>(std::move(shape)), op_(op) {
-    // Orders come from a counter of the thread, raised above every operand's: they stay a topological order
-    // when a graph is built by several threads.
-    thread_local std::uint64_t last_order = 0;
-    inputs_.reserve(operands.size());
-    for (const Variable<T>& operand : operands) {
-        if (operand.requires_grad()) {
-            inputs_.push_back(operand.node());
-            last_order = std::max(last_order, operand.node()->order);
-        } else {
-            inputs_.emplace_back();
-        }
-    }
-    this->order = ++last_order;
-}
-
-template <class T>
-void OpNode<T>::free_graph() noexcept {
-    inputs_.clear();
-    freed_ = true;
+std::uint64_t next_order(std::uint64_t largest) noexcept {
+    thread_local std::uint64_t last = 0;
+    last = std::max(last, largest) + 1;
+    return last;
 }
 
 template <class T>
 bool SeveralResultsNode<T>::reached() const noexcept {
-    return std::ranges::any_of(output_grads, [](const auto& grad) { return grad.has_value(); });
+    return std::ranges::any_of(output_grads, [](const auto& grad) { return static_cast<bool>(grad); });
 }
 
 template <class T>
 void SeveralResultsNode<T>::drop_pending() noexcept {
-    for (auto& grad : output_grads) grad.reset();
+    for (auto& grad : output_grads) grad = {};
 }
 
 namespace {
@@ -90,14 +107,14 @@ namespace {
 template <class T>
 class ResultNode final : public Node<T> {
   public:
-    ResultNode(NodeRef<T> op, Shape shape, std::size_t index)
-        : Node<T>(std::move(shape)), op_(std::move(op)), index_(index) {
+    ResultNode(NodeRef<T> op, const Shape& shape, std::size_t index)
+        : Node<T>(shape), op_(std::move(op)), index_(index) {
         this->order = op_->order + 1;
     }
     const char* op() const noexcept override { return op_->op(); }
     std::span<const NodeRef<T>> inputs() const noexcept override { return {&op_, 1}; }
-    void propagate(Backward<T>& pass) override {
-        static_cast<SeveralResultsNode<T>&>(*op_).output_grads[index_] = pass.take_grad();
+    void propagate(Backward<T>&) override {
+        static_cast<SeveralResultsNode<T>&>(*op_).output_grads[index_] = this->pending;
     }
     bool graph_freed() const noexcept override { return op_->graph_freed(); }
 
@@ -107,12 +124,6 @@ class ResultNode final : public Node<T> {
 };
 
 }  // namespace
-
-template <class T>
-bool needs_graph(std::span<const Variable<T>> operands) {
-    return grad_enabled() &&
-           std::ranges::any_of(operands, [](const Variable<T>& v) { return v.requires_grad(); });
-}
 
 template <class T>
 void check_value(const char* op, const Tensor<T>& value, std::span<const Variable<T>> operands) {
@@ -146,17 +157,13 @@ std::vector<Variable<T>> results_of(NodeRef<T> op, std::span<const Variable<T>> 
 
 template class Saved<float>;
 template class Backward<float>;
-template class detail::OpNode<float>;
 template class detail::SeveralResultsNode<float>;
-template bool detail::needs_graph<float>(std::span<const Variable<float>>);
 template void detail::check_value<float>(const char*, const Tensor<float>&, std::span<const Variable<float>>);
 template std::vector<Variable<float>> detail::results_of<float>(NodeRef<float>,
                                                                 std::span<const Variable<float>>);
 template class Saved<double>;
 template class Backward<double>;
-template class detail::OpNode<double>;
 template class detail::SeveralResultsNode<double>;
-template bool detail::needs_graph<double>(std::span<const Variable<double>>);
 template void detail::check_value<double>(const char*, const Tensor<double>&,
                                           std::span<const Variable<double>>);
 template std::vector<Variable<double>> detail::results_of<double>(NodeRef<double>,

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -63,15 +66,17 @@ template <class T>
 class Backward {
   public:
     /// For the engine. `output_grads` is empty for an operation with one result.
-    Backward(detail::Node<T>& node, std::span<std::optional<Tensor<T>>> output_grads)
+    Backward(detail::Node<T>& node, std::span<const detail::ValueRef<T>> output_grads)
         : node_(node), output_grads_(output_grads) {}
 
     /// d loss / d result. Has the result's shape.
-    const Tensor<T>& grad() const { return *node_.pending; }
+    const Tensor<T>& grad() const { return node_.pending->tensor; }
     /// The same, given away: moved when nothing else needs it.
     Tensor<T> take_grad();
     /// d loss / d result k of an operation with several results; null when the loss does not depend on it.
-    const Tensor<T>* grad(std::size_t k) const { return output_grads_[k] ? &*output_grads_[k] : nullptr; }
+    const Tensor<T>* grad(std::size_t k) const {
+        return output_grads_[k] ? &output_grads_[k]->tensor : nullptr;
+    }
 
     /// Whether operand i's gradient is needed. Work for others can be skipped; what is given for them is
     /// dropped.
@@ -84,31 +89,85 @@ class Backward {
 
     /// Adds `gradient` to operand i's. A gradient of a shape that the operand was broadcast to is summed over
     /// the stretched axes. Throws ShapeError when the operand does not broadcast to the gradient's shape.
-    void accumulate(std::size_t i, Tensor<T> gradient);
+    void accumulate(std::size_t i, Tensor<T>&& gradient);
+    void accumulate(std::size_t i, const Tensor<T>& gradient);
+
+    /// Adds the result's gradient to operand i's, as `accumulate(i, take_grad())`, and without a copy where
+    /// nothing else needs it.
+    void pass_on(std::size_t i);
+    /// The same for two operands, with one copy at most.
+    void pass_on(std::size_t i, std::size_t j);
 
     /// Operand i's gradient to write to directly. Only when `wants(i)`.
     GradientBuffer<T> buffer(std::size_t i);
 
   private:
+    bool keeps_grad() const { return node_.target || node_.retains_grad; }
+    bool can_pass_on(std::size_t i) const;
+
     detail::Node<T>& node_;
-    std::span<std::optional<Tensor<T>>> output_grads_;
+    std::span<const detail::ValueRef<T>> output_grads_;
 };
 
 namespace detail {
+
+/// An operand in a braced list: refers to a Variable without counting it.
+template <class T>
+class Operand {
+  public:
+    Operand(const Variable<T>& variable) noexcept : variable_(&variable) {}
+    operator const Variable<T>&() const noexcept { return *variable_; }
+
+  private:
+    const Variable<T>* variable_;
+};
+
+/// Operands as they are written in braces. What a call names there lives as long as the call.
+template <class T>
+using OperandList = std::initializer_list<Operand<std::type_identity_t<T>>>;
+
+/// A larger number than this and than the calling thread's last one: orders of the nodes of a graph are a
+/// topological order also when several threads build it.
+std::uint64_t next_order(std::uint64_t largest) noexcept;
 
 /// Base of the nodes of recorded operations.
 template <class T>
 class OpNode : public Node<T> {
   public:
-    OpNode(const char* op, Shape shape, std::span<const Variable<T>> operands);
+    template <class Operands>
+    OpNode(const char* op, const Operands& operands) : op_(op), count_(operands.size()) {
+        NodeRef<T>* input = few_.data();
+        if (count_ > few_.size()) {
+            many_.resize(count_);
+            input = many_.data();
+        }
+        std::uint64_t largest = 0;
+        for (const Variable<T>& operand : operands) {
+            if (operand.requires_grad()) {
+                *input = operand.node();
+                largest = std::max(largest, operand.node()->order);
+            }
+            ++input;
+        }
+        this->order = next_order(largest);
+    }
     const char* op() const noexcept override { return op_; }
-    std::span<const NodeRef<T>> inputs() const noexcept override { return inputs_; }
+    std::span<const NodeRef<T>> inputs() const noexcept override {
+        return {count_ > few_.size() ? many_.data() : few_.data(), count_};
+    }
     bool graph_freed() const noexcept override { return freed_; }
-    void free_graph() noexcept override;
+    void free_graph() noexcept override {
+        count_ = 0;
+        few_ = {};
+        many_.clear();
+        freed_ = true;
+    }
 
   private:
     const char* op_;
-    std::vector<NodeRef<T>, PoolAllocator<NodeRef<T>>> inputs_;
+    std::size_t count_;
+    std::array<NodeRef<T>, 3> few_;
+    std::vector<NodeRef<T>, PoolAllocator<NodeRef<T>>> many_;
     bool freed_ = false;
 };
 
@@ -116,8 +175,11 @@ class OpNode : public Node<T> {
 template <class T, class F>
 class SingleResultNode final : public OpNode<T> {
   public:
-    SingleResultNode(const char* op, Shape shape, std::span<const Variable<T>> operands, F backward)
-        : OpNode<T>(op, std::move(shape), operands), backward_(std::move(backward)) {}
+    template <class Operands>
+    SingleResultNode(const char* op, const Shape& shape, const Operands& operands, F&& backward)
+        : OpNode<T>(op, operands), backward_(std::move(backward)) {
+        this->shape = shape;
+    }
     void propagate(Backward<T>& pass) override { (*backward_)(pass); }
     void free_graph() noexcept override {
         backward_.reset();
@@ -133,19 +195,20 @@ class SingleResultNode final : public OpNode<T> {
 template <class T>
 class SeveralResultsNode : public OpNode<T> {
   public:
-    SeveralResultsNode(const char* op, std::size_t results, std::span<const Variable<T>> operands)
-        : OpNode<T>(op, Shape{}, operands), output_grads(results) {}
+    template <class Operands>
+    SeveralResultsNode(const char* op, std::size_t results, const Operands& operands)
+        : OpNode<T>(op, operands), output_grads(results) {}
     bool reached() const noexcept override;
     void drop_pending() noexcept override;
 
-    std::vector<std::optional<Tensor<T>>> output_grads;
+    std::vector<ValueRef<T>> output_grads;
 };
 
 template <class T, class F>
 class SeveralResultsNodeOf final : public SeveralResultsNode<T> {
   public:
-    SeveralResultsNodeOf(const char* op, std::size_t results, std::span<const Variable<T>> operands,
-                         F backward)
+    template <class Operands>
+    SeveralResultsNodeOf(const char* op, std::size_t results, const Operands& operands, F&& backward)
         : SeveralResultsNode<T>(op, results, operands), backward_(std::move(backward)) {}
     void propagate(Backward<T>&) override {
         Backward<T> pass(*this, this->output_grads);
@@ -161,15 +224,45 @@ class SeveralResultsNodeOf final : public SeveralResultsNode<T> {
 };
 
 /// Whether a result of these operands needs a graph. Throws ValueError for an empty handle.
-template <class T>
-bool needs_graph(std::span<const Variable<T>> operands);
+template <class T, class Operands>
+bool needs_graph(const Operands& operands) {
+    bool needed = false;
+    for (const Variable<T>& operand : operands) needed |= operand.requires_grad();
+    return needed && grad_enabled();
+}
 
-/// In anomaly mode, throws ValueError when the value is not finite.
+/// Throws ValueError when the value is not finite, for anomaly mode.
 template <class T>
 void check_value(const char* op, const Tensor<T>& value, std::span<const Variable<T>> operands);
+template <class T>
+void check_value(const char* op, const Tensor<T>& value, const OperandList<T>& operands) {
+    check_value<T>(op, value, std::vector<Variable<T>>(operands.begin(), operands.end()));
+}
 
 template <class T>
 std::vector<Variable<T>> results_of(NodeRef<T> op, std::span<const Variable<T>> values);
+
+template <class T, class Operands, class F>
+Variable<T> record_one(const char* op, Variable<T>&& value, const Operands& operands, F&& backward) {
+    if (anomaly_detection_enabled()) check_value<T>(op, value.value(), operands);
+    if (!needs_graph<T>(operands)) return std::move(value);
+    using Node = SingleResultNode<T, std::remove_cvref_t<F>>;
+    NodeRef<T> node(new Node(op, value.shape(), operands, std::remove_cvref_t<F>(std::forward<F>(backward))));
+    return Variable<T>(std::move(value), std::move(node));
+}
+
+template <class T, class Operands, class F>
+std::vector<Variable<T>> record_all(const char* op, std::span<const Variable<T>> values,
+                                    const Operands& operands, F&& backward) {
+    if (anomaly_detection_enabled()) {
+        for (const Variable<T>& value : values) check_value<T>(op, value.value(), operands);
+    }
+    if (!needs_graph<T>(operands)) return {values.begin(), values.end()};
+    using Node = SeveralResultsNodeOf<T, std::remove_cvref_t<F>>;
+    return results_of<T>(
+        NodeRef<T>(new Node(op, values.size(), operands, std::remove_cvref_t<F>(std::forward<F>(backward)))),
+        values);
+}
 
 }  // namespace detail
 
@@ -181,28 +274,24 @@ std::vector<Variable<T>> results_of(NodeRef<T> op, std::span<const Variable<T>> 
 ///     Variable<T> y = constant(exp_of(x.value()));
 ///     return record("exp", y, {x}, [y = save(y)](Backward<T>& pass) { ... });
 template <class T, class F>
-Variable<T> record(const char* op, const Variable<T>& value, std::span<const Variable<T>> operands,
-                   F&& backward) {
-    if (anomaly_detection_enabled()) detail::check_value<T>(op, value.value(), operands);
-    if (!detail::needs_graph<T>(operands)) return value;
-    using Node = detail::SingleResultNode<T, std::remove_cvref_t<F>>;
-    return Variable<T>(value.value_ref(),
-                       detail::NodeRef<T>(new Node(op, value.shape(), operands, std::forward<F>(backward))));
+Variable<T> record(const char* op, Variable<T> value, std::span<const Variable<T>> operands, F&& backward) {
+    return detail::record_one(op, std::move(value), operands, std::forward<F>(backward));
 }
 template <class T, class F>
-Variable<T> record(const char* op, const Variable<T>& value, std::initializer_list<Variable<T>> operands,
-                   F&& backward) {
-    return record(op, value, std::span<const Variable<T>>(operands.begin(), operands.size()),
-                  std::forward<F>(backward));
+Variable<T> record(const char* op, Variable<T> value, detail::OperandList<T> operands, F&& backward) {
+    return detail::record_one(op, std::move(value), operands, std::forward<F>(backward));
 }
 template <class T, class F>
-Variable<T> record(const char* op, Tensor<T> value, std::initializer_list<Variable<T>> operands,
-                   F&& backward) {
-    return record(op, constant(std::move(value)), operands, std::forward<F>(backward));
+Variable<T> record(const char* op, Tensor<T>&& value, std::span<const Variable<T>> operands, F&& backward) {
+    return detail::record_one(op, constant(std::move(value)), operands, std::forward<F>(backward));
 }
 template <class T, class F>
-Variable<T> record(const char* op, Tensor<T> value, std::span<const Variable<T>> operands, F&& backward) {
-    return record(op, constant(std::move(value)), operands, std::forward<F>(backward));
+Variable<T> record(const char* op, Tensor<T>&& value, detail::OperandList<T> operands, F&& backward) {
+    return detail::record_one(op, constant(std::move(value)), operands, std::forward<F>(backward));
+}
+template <class T, class F>
+Variable<T> record(const char* op, const Tensor<T>& value, detail::OperandList<T> operands, F&& backward) {
+    return detail::record_one(op, constant(value), operands, std::forward<F>(backward));
 }
 
 /// The same for an operation with several results: `backward` asks for each result's gradient with
@@ -210,20 +299,13 @@ Variable<T> record(const char* op, Tensor<T> value, std::span<const Variable<T>>
 template <class T, class F>
 std::vector<Variable<T>> record_several(const char* op, std::span<const Variable<T>> values,
                                         std::span<const Variable<T>> operands, F&& backward) {
-    if (anomaly_detection_enabled()) {
-        for (const Variable<T>& value : values) detail::check_value<T>(op, value.value(), operands);
-    }
-    if (!detail::needs_graph<T>(operands)) return {values.begin(), values.end()};
-    using Node = detail::SeveralResultsNodeOf<T, std::remove_cvref_t<F>>;
-    return detail::results_of<T>(
-        detail::NodeRef<T>(new Node(op, values.size(), operands, std::forward<F>(backward))), values);
+    return detail::record_all(op, values, operands, std::forward<F>(backward));
 }
 template <class T, class F>
 std::vector<Variable<T>> record_several(const char* op, std::initializer_list<Variable<T>> values,
-                                        std::initializer_list<Variable<T>> operands, F&& backward) {
-    return record_several(op, std::span<const Variable<T>>(values.begin(), values.size()),
-                          std::span<const Variable<T>>(operands.begin(), operands.size()),
-                          std::forward<F>(backward));
+                                        detail::OperandList<T> operands, F&& backward) {
+    return detail::record_all(op, std::span<const Variable<T>>(values.begin(), values.size()), operands,
+                              std::forward<F>(backward));
 }
 
 }  // namespace seqgrad

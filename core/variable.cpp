@@ -30,22 +30,16 @@ void Node<T>::destroy(Node* node) noexcept {
 template class Node<float>;
 template class Node<double>;
 
+void fail_as_empty() {
+    throw ValueError("this Variable is empty: it was default-constructed or moved from");
+}
+
 }  // namespace detail
 
 template <class T>
-Variable<T>::Variable(Tensor<T> value, bool requires_grad) : value_(new detail::Value<T>(std::move(value))) {
+Variable<T>::Variable(Tensor<T>&& value, bool requires_grad)
+    : value_(new detail::Value<T>(std::move(value))) {
     if (requires_grad) node_ = detail::NodeRef<T>(new detail::Node<T>(value_->tensor.shape()));
-}
-
-template <class T>
-const detail::ValueRef<T>& Variable<T>::value_ref() const {
-    if (!value_) throw ValueError("this Variable is empty: it was default-constructed or moved from");
-    return value_;
-}
-
-template <class T>
-const Tensor<T>& Variable<T>::value() const {
-    return value_ref()->tensor;
 }
 
 template <class T>
@@ -54,11 +48,6 @@ T Variable<T>::item() const {
         throw ShapeError(fmt::format("item: expected one element, got shape {}", to_string(shape())));
     }
     return *value().data();
-}
-
-template <class T>
-bool Variable<T>::requires_grad() const {
-    return value_ref() && node_ && node_->requires_grad;
 }
 
 template <class T>
@@ -88,7 +77,7 @@ void Variable<T>::set_requires_grad(bool wanted) {
 
 template <class T>
 bool Variable<T>::has_grad() const {
-    return value_ref() && node_ && node_->grad.has_value();
+    return value_ref() && node_ && static_cast<bool>(node_->grad);
 }
 
 template <class T>
@@ -100,7 +89,7 @@ const Tensor<T>& Variable<T>::grad() const {
             : is_leaf()      ? "no backward pass has reached it"
                              : "it is the result of an operation; call retain_grad() on it before backward"));
     }
-    return *node_->grad;
+    return node_->grad->tensor;
 }
 
 template <class T>
@@ -110,12 +99,12 @@ void Variable<T>::set_grad(Tensor<T> grad) {
         throw ShapeError(fmt::format("set_grad: a gradient of shape {} given to a Variable of shape {}",
                                      to_string(grad.shape()), to_string(shape())));
     }
-    node.grad = std::move(grad);
+    node.grad = detail::ValueRef<T>(new detail::Value<T>(std::move(grad)));
 }
 
 template <class T>
 void Variable<T>::clear_grad() {
-    if (value_ref() && node_) node_->grad.reset();
+    if (value_ref() && node_) node_->grad = {};
 }
 
 template <class T>

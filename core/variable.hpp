@@ -8,6 +8,13 @@
 
 namespace seqgrad {
 
+namespace detail {
+
+/// Throws the ValueError of an empty handle.
+[[noreturn]] void fail_as_empty();
+
+}  // namespace detail
+
 /// A light handle to a value that gradients flow through. Copies refer to the same value, gradient and
 /// history.
 ///
@@ -25,18 +32,20 @@ class Variable {
     Variable() noexcept = default;
 
     /// A leaf. `requires_grad` makes it a parameter, otherwise it is a constant.
-    explicit Variable(Tensor<T> value, bool requires_grad = false);
+    explicit Variable(Tensor<T>&& value, bool requires_grad = false);
+    explicit Variable(const Tensor<T>& value, bool requires_grad = false)
+        : Variable(Tensor<T>(value), requires_grad) {}
 
     explicit operator bool() const noexcept { return static_cast<bool>(value_); }
 
-    const Tensor<T>& value() const;
+    const Tensor<T>& value() const { return value_ref()->tensor; }
     const Shape& shape() const { return value().shape(); }
     std::size_t rank() const { return shape().size(); }
     std::size_t size() const { return value().size(); }
     /// The value of a one-element Variable. Throws ShapeError for any other size.
     T item() const;
 
-    bool requires_grad() const;
+    bool requires_grad() const { return value_ref() && node_ && node_->requires_grad; }
     bool is_leaf() const;
     /// The operation that computed it, "" for a leaf and where nothing was recorded.
     const char* op() const;
@@ -81,10 +90,15 @@ class Variable {
     bool same_as(const Variable& other) const noexcept { return value_ == other.value_; }
 
     /// For the engine: the value and the place in the graph (null for a constant).
-    const detail::ValueRef<T>& value_ref() const;
+    const detail::ValueRef<T>& value_ref() const {
+        if (!value_) detail::fail_as_empty();
+        return value_;
+    }
     const detail::NodeRef<T>& node() const { return node_; }
     Variable(detail::ValueRef<T> value, detail::NodeRef<T> node) noexcept
         : value_(std::move(value)), node_(std::move(node)) {}
+    Variable(Variable&& value, detail::NodeRef<T> node) noexcept
+        : value_(std::move(value.value_)), node_(std::move(node)) {}
 
   private:
     detail::Node<T>& parameter_node(const char* function) const;
@@ -97,14 +111,22 @@ class Variable {
 
 /// A leaf that no gradient is computed for.
 template <class T>
-Variable<T> constant(Tensor<T> value) {
+Variable<T> constant(Tensor<T>&& value) {
     return Variable<T>(std::move(value), false);
+}
+template <class T>
+Variable<T> constant(const Tensor<T>& value) {
+    return Variable<T>(value, false);
 }
 
 /// A leaf whose gradient `backward` accumulates.
 template <class T>
-Variable<T> parameter(Tensor<T> value) {
+Variable<T> parameter(Tensor<T>&& value) {
     return Variable<T>(std::move(value), true);
+}
+template <class T>
+Variable<T> parameter(const Tensor<T>& value) {
+    return Variable<T>(value, true);
 }
 
 extern template class Variable<float>;

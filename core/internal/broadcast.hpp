@@ -15,6 +15,15 @@
 
 namespace seqgrad::detail {
 
+/// Equality of shapes, for the paths that tiny operations take: without a call.
+inline bool same_shape(const Shape& a, const Shape& b) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (a[i] != b[i]) return false;
+    }
+    return true;
+}
+
 /// How K operands are walked together over a common shape.
 template <std::size_t K>
 class BroadcastLoop {
@@ -115,8 +124,8 @@ void broadcast_apply(R* out, const Shape& out_shape, F&& f, const Tensor<Ts>&...
             }
         }
     };
-    if (((operands.shape() == out_shape) && ...)) {
-        apply(out, element_count(out_shape), read_elements(operands)...);
+    if ((same_shape(operands.shape(), out_shape) && ...)) {
+        apply(out, std::min({operands.size()...}), read_elements(operands)...);  // all the same
         return;
     }
     constexpr std::size_t K = sizeof...(Ts);
@@ -138,16 +147,42 @@ void broadcast_apply(R* out, const Shape& out_shape, F&& f, const Tensor<Ts>&...
         });
 }
 
+/// Calls use(shape) with the shape that the operands broadcast to.
+template <class Use, class T, class... Ts>
+auto with_common_shape([[maybe_unused]] const char* op, const Use& use, const Tensor<T>& first,
+                       const Tensor<Ts>&... rest) {
+    if ((same_shape(first.shape(), rest.shape()) && ...)) return use(first.shape());
+    Shape shape = first.shape();
+    ((shape = broadcast_shape(op, shape, rest.shape())), ...);
+    return use(shape);
+}
+
 /// f over the elements of operands of one type, broadcast against each other: map("add", f, a, b).
 /// Throws ShapeError naming `op`.
 template <class F, class T, class... Ts>
-Tensor<std::invoke_result_t<F, T, Ts...>> map([[maybe_unused]] const char* op, F&& f, const Tensor<T>& first,
+Tensor<std::invoke_result_t<F, T, Ts...>> map(const char* op, F&& f, const Tensor<T>& first,
                                               const Tensor<Ts>&... rest) {
-    Shape shape = first.shape();
-    ((shape = shape == rest.shape() ? shape : broadcast_shape(op, shape, rest.shape())), ...);
-    Tensor<std::invoke_result_t<F, T, Ts...>> out(shape);
-    broadcast_apply<false>(out.data(), shape, std::forward<F>(f), first, rest...);
-    return out;
+    return with_common_shape(
+        op,
+        [&](const Shape& shape) {
+            Tensor<std::invoke_result_t<F, T, Ts...>> out(shape);
+            broadcast_apply<false>(out.data(), shape, std::forward<F>(f), first, rest...);
+            return out;
+        },
+        first, rest...);
+}
+
+/// The same as a constant for `record`, made in its place.
+template <class F, class T, class... Ts>
+Variable<T> map_constant(const char* op, F&& f, const Tensor<T>& first, const Tensor<Ts>&... rest) {
+    return with_common_shape(
+        op,
+        [&](const Shape& shape) {
+            ValueRef<T> value(new Value<T>(shape));
+            broadcast_apply<false>(value->tensor.data(), shape, std::forward<F>(f), first, rest...);
+            return Variable<T>(std::move(value), {});
+        },
+        first, rest...);
 }
 
 /// Adds f over the operands' elements to operand i's gradient, in place where that has the result's shape:
@@ -156,7 +191,7 @@ template <class T, class F, class... Ts>
 void accumulate_map(Backward<T>& pass, std::size_t i, F&& f, const Tensor<T>& grad,
                     const Tensor<Ts>&... rest) {
     if (!pass.wants(i)) return;
-    if (pass.input_shape(i) != grad.shape()) {
+    if (!same_shape(pass.input_shape(i), grad.shape())) {
         pass.accumulate(i, map("backward", std::forward<F>(f), grad, rest...));
         return;
     }

@@ -18,11 +18,12 @@ namespace seqgrad {
 
 using detail::accumulate_map;
 using detail::map;
+using detail::map_constant;
 using detail::map_kernel;
 
 template <class T>
 Variable<T> tanh(const Variable<T>& x) {
-    const Variable<T> result = constant(map_kernel(kernels::tanh<T>, x.value()));
+    const Variable<T> result = map_kernel(kernels::tanh<T>, x.value());
     return record("tanh", result, {x}, [y = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return g * (1 - y * y); }, pass.grad(), y.value());
@@ -31,7 +32,7 @@ Variable<T> tanh(const Variable<T>& x) {
 
 template <class T>
 Variable<T> sigmoid(const Variable<T>& x) {
-    const Variable<T> result = constant(map_kernel(kernels::sigmoid<T>, x.value()));
+    const Variable<T> result = map_kernel(kernels::sigmoid<T>, x.value());
     return record("sigmoid", result, {x}, [y = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return g * y * (1 - y); }, pass.grad(), y.value());
@@ -42,7 +43,7 @@ template <class T>
 Variable<T> hard_sigmoid(const Variable<T>& x) {
     return record(
         "hard_sigmoid",
-        map(
+        map_constant(
             "hard_sigmoid", [](T v) { return (v < -3  ? T{0}
                                               : v > 3 ? T{6}
                                                       : v + 3) /
@@ -56,8 +57,8 @@ Variable<T> hard_sigmoid(const Variable<T>& x) {
 template <class T>
 Variable<T> relu(const Variable<T>& x) {
     // Written so that NaN passes.
-    const Variable<T> result = constant(map(
-        "relu", [](T v) { return v <= 0 ? T{0} : v; }, x.value()));
+    const Variable<T> result = map_constant(
+        "relu", [](T v) { return v <= 0 ? T{0} : v; }, x.value());
     return record("relu", result, {x}, [y = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return y > 0 ? g : T{0}; }, pass.grad(), y.value());
@@ -72,7 +73,7 @@ Variable<T> leaky_relu(const Variable<T>& x, std::type_identity_t<T> negative_sl
         return condition > 0 ? v : small;
     };
     return record("leaky_relu",
-                  map(
+                  map_constant(
                       "leaky_relu", [choose](T v) { return choose(v, v); }, x.value()),
                   {x}, [x = save(x), choose](Backward<T>& pass) {
                       accumulate_map(pass, 0, choose, pass.grad(), x.value());
@@ -84,14 +85,14 @@ namespace {
 template <class T>
 Variable<T> scaled_elu(const char* op, const Variable<T>& x, T scale, T alpha) {
     return record(op,
-                  map(
+                  map_constant(
                       op, [scale, alpha](T v, T e) { return scale * (v < 0 ? alpha * e : v); }, x.value(),
-                      map_kernel(kernels::expm1<T>, x.value())),
+                      map_kernel(kernels::expm1<T>, x.value()).value()),
                   {x}, [x = save(x), scale, alpha](Backward<T>& pass) {
                       accumulate_map(
                           pass, 0,
                           [scale, alpha](T g, T v, T e) { return g * scale * (v < 0 ? alpha * e : T{1}); },
-                          pass.grad(), x.value(), map_kernel(kernels::exp<T>, x.value()));
+                          pass.grad(), x.value(), map_kernel(kernels::exp<T>, x.value()).value());
                   });
 }
 
@@ -113,7 +114,7 @@ Variable<T> softplus(const Variable<T>& x) {
                   [x = save(x)](Backward<T>& pass) {
                       accumulate_map(
                           pass, 0, [](T g, T s) { return g * s; }, pass.grad(),
-                          map_kernel(kernels::sigmoid<T>, x.value()));
+                          map_kernel(kernels::sigmoid<T>, x.value()).value());
                   });
 }
 
@@ -176,21 +177,22 @@ Variable<T> gelu(const Variable<T>& x, bool approximate) {
 
 template <class T>
 Variable<T> silu(const Variable<T>& x) {
-    Tensor<T> s = map_kernel(kernels::sigmoid<T>, x.value());
-    Tensor<T> value = map(
-        "silu", [](T v, T s) { return part_of(v, s); }, x.value(), s);
-    return record("silu", std::move(value), {x}, [x = save(x), s = std::move(s)](Backward<T>& pass) {
-        accumulate_map(
-            pass, 0, [](T g, T v, T s) { return g * (s + part_of(v, s * (1 - s))); }, pass.grad(), x.value(),
-            s);
-    });
+    const Variable<T> s = map_kernel(kernels::sigmoid<T>, x.value());
+    return record("silu",
+                  map_constant(
+                      "silu", [](T v, T s) { return part_of(v, s); }, x.value(), s.value()),
+                  {x}, [x = save(x), s = save(s)](Backward<T>& pass) {
+                      accumulate_map(
+                          pass, 0, [](T g, T v, T s) { return g * (s + part_of(v, s * (1 - s))); },
+                          pass.grad(), x.value(), s.value());
+                  });
 }
 
 template <class T>
 Variable<T> softsign(const Variable<T>& x) {
     return record(
         "softsign",
-        map(
+        map_constant(
             "softsign", [](T v) { return std::isinf(v) ? std::copysign(T{1}, v) : v / (1 + std::abs(v)); },
             x.value()),
         {x}, [x = save(x)](Backward<T>& pass) {

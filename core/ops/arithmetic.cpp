@@ -6,35 +6,32 @@
 namespace seqgrad {
 
 using detail::accumulate_map;
-using detail::map;
+using detail::map_constant;
 
 template <class T>
 Variable<T> add(const Variable<T>& a, const Variable<T>& b) {
     return record("add",
-                  map(
+                  map_constant(
                       "add", [](T x, T y) { return x + y; }, a.value(), b.value()),
-                  {a, b}, [](Backward<T>& pass) {
-                      pass.accumulate(0, pass.grad());
-                      pass.accumulate(1, pass.take_grad());
-                  });
+                  {a, b}, [](Backward<T>& pass) { pass.pass_on(0, 1); });
 }
 
 template <class T>
 Variable<T> subtract(const Variable<T>& a, const Variable<T>& b) {
     return record("subtract",
-                  map(
+                  map_constant(
                       "subtract", [](T x, T y) { return x - y; }, a.value(), b.value()),
                   {a, b}, [](Backward<T>& pass) {
                       accumulate_map(
                           pass, 1, [](T g) { return -g; }, pass.grad());
-                      pass.accumulate(0, pass.take_grad());
+                      pass.pass_on(0);
                   });
 }
 
 template <class T>
 Variable<T> multiply(const Variable<T>& a, const Variable<T>& b) {
     return record("multiply",
-                  map(
+                  map_constant(
                       "multiply", [](T x, T y) { return x * y; }, a.value(), b.value()),
                   {a, b}, [a = save(a), b = save(b)](Backward<T>& pass) {
                       const auto times = [](T g, T other) { return g * other; };
@@ -45,8 +42,8 @@ Variable<T> multiply(const Variable<T>& a, const Variable<T>& b) {
 
 template <class T>
 Variable<T> divide(const Variable<T>& a, const Variable<T>& b) {
-    const Variable<T> quotient = constant(map(
-        "divide", [](T x, T y) { return x / y; }, a.value(), b.value()));
+    const Variable<T> quotient = map_constant(
+        "divide", [](T x, T y) { return x / y; }, a.value(), b.value());
     return record("divide", quotient, {a, b}, [b = save(b), q = save(quotient)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return g / y; }, pass.grad(), b.value());
@@ -58,7 +55,7 @@ Variable<T> divide(const Variable<T>& a, const Variable<T>& b) {
 template <class T>
 Variable<T> negative(const Variable<T>& x) {
     return record("negative",
-                  map(
+                  map_constant(
                       "negative", [](T v) { return -v; }, x.value()),
                   {x}, [](Backward<T>& pass) {
                       accumulate_map(

@@ -14,12 +14,13 @@ namespace seqgrad {
 
 using detail::accumulate_map;
 using detail::map;
+using detail::map_constant;
 using detail::map_kernel;
 
 template <class T>
 Variable<T> power(const Variable<T>& x, const Variable<T>& y) {
-    const Variable<T> result = constant(map(
-        "power", [](T a, T b) { return std::pow(a, b); }, x.value(), y.value()));
+    const Variable<T> result = map_constant(
+        "power", [](T a, T b) { return std::pow(a, b); }, x.value(), y.value());
     return record("power", result, {x, y}, [x = save(x), y = save(y), z = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T a, T b) { return b == 0 ? T{0} : g * b * std::pow(a, b - 1); }, pass.grad(),
@@ -34,7 +35,7 @@ template <class T>
 Variable<T> power(const Variable<T>& x, std::type_identity_t<T> exponent) {
     if (exponent == 2) return square(x);
     return record("power",
-                  map(
+                  map_constant(
                       "power", [exponent](T v) { return std::pow(v, exponent); }, x.value()),
                   {x}, [x = save(x), exponent](Backward<T>& pass) {
                       if (exponent == 0) {
@@ -50,7 +51,7 @@ Variable<T> power(const Variable<T>& x, std::type_identity_t<T> exponent) {
 
 template <class T>
 Variable<T> exp(const Variable<T>& x) {
-    const Variable<T> result = constant(map_kernel(kernels::exp<T>, x.value()));
+    const Variable<T> result = map_kernel(kernels::exp<T>, x.value());
     return record("exp", result, {x}, [y = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return g * y; }, pass.grad(), y.value());
@@ -62,7 +63,8 @@ Variable<T> expm1(const Variable<T>& x) {
     return record("expm1", map_kernel(kernels::expm1<T>, x.value()), {x}, [x = save(x)](Backward<T>& pass) {
         // Not from the result: near -1 it has too few digits of e^x left.
         accumulate_map(
-            pass, 0, [](T g, T e) { return g * e; }, pass.grad(), map_kernel(kernels::exp<T>, x.value()));
+            pass, 0, [](T g, T e) { return g * e; }, pass.grad(),
+            map_kernel(kernels::exp<T>, x.value()).value());
     });
 }
 
@@ -84,8 +86,8 @@ Variable<T> log1p(const Variable<T>& x) {
 
 template <class T>
 Variable<T> sqrt(const Variable<T>& x) {
-    const Variable<T> result = constant(map(
-        "sqrt", [](T v) { return std::sqrt(v); }, x.value()));
+    const Variable<T> result = map_constant(
+        "sqrt", [](T v) { return std::sqrt(v); }, x.value());
     return record("sqrt", result, {x}, [y = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return g / (2 * y); }, pass.grad(), y.value());
@@ -95,7 +97,7 @@ Variable<T> sqrt(const Variable<T>& x) {
 template <class T>
 Variable<T> square(const Variable<T>& x) {
     return record("square",
-                  map(
+                  map_constant(
                       "square", [](T v) { return v * v; }, x.value()),
                   {x}, [x = save(x)](Backward<T>& pass) {
                       accumulate_map(
@@ -106,7 +108,7 @@ Variable<T> square(const Variable<T>& x) {
 template <class T>
 Variable<T> abs(const Variable<T>& x) {
     return record("abs",
-                  map(
+                  map_constant(
                       "abs", [](T v) { return std::abs(v); }, x.value()),
                   {x}, [x = save(x)](Backward<T>& pass) {
                       accumulate_map(
@@ -119,8 +121,8 @@ Variable<T> abs(const Variable<T>& x) {
 
 template <class T>
 Variable<T> reciprocal(const Variable<T>& x) {
-    const Variable<T> result = constant(map(
-        "reciprocal", [](T v) { return 1 / v; }, x.value()));
+    const Variable<T> result = map_constant(
+        "reciprocal", [](T v) { return 1 / v; }, x.value());
     return record("reciprocal", result, {x}, [y = save(result)](Backward<T>& pass) {
         accumulate_map(
             pass, 0, [](T g, T y) { return -g * y * y; }, pass.grad(), y.value());
@@ -130,7 +132,7 @@ Variable<T> reciprocal(const Variable<T>& x) {
 template <class T>
 Variable<T> sin(const Variable<T>& x) {
     return record("sin",
-                  map(
+                  map_constant(
                       "sin", [](T v) { return std::sin(v); }, x.value()),
                   {x}, [x = save(x)](Backward<T>& pass) {
                       accumulate_map(
@@ -141,7 +143,7 @@ Variable<T> sin(const Variable<T>& x) {
 template <class T>
 Variable<T> cos(const Variable<T>& x) {
     return record("cos",
-                  map(
+                  map_constant(
                       "cos", [](T v) { return std::cos(v); }, x.value()),
                   {x}, [x = save(x)](Backward<T>& pass) {
                       accumulate_map(
@@ -156,7 +158,7 @@ Variable<T> clip(const Variable<T>& x, std::type_identity_t<T> min, std::type_id
     }
     // Comparisons are written so that NaN passes.
     return record("clip",
-                  map(
+                  map_constant(
                       "clip", [min, max](T v) { return v < min   ? min
                                                        : v > max ? max
                                                                  : v; }, x.value()),

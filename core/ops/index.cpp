@@ -176,7 +176,7 @@ Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, const Vari
             if (gradient.size() > 0) take_runs(around, indices, pass.grad().data(), gradient.data());
             pass.accumulate(1, std::move(gradient));
         }
-        pass.accumulate(0, pass.take_grad());
+        pass.pass_on(0);
     });
 }
 

@@ -88,7 +88,7 @@ Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const Lo
             if (w) {
                 detail::accumulate_map(pass, 0, times, pass.grad(), *w);
             } else {
-                pass.accumulate(0, pass.take_grad());
+                pass.pass_on(0);
             }
         });
     }
