@@ -10,9 +10,6 @@ find_package(xtensor-blas REQUIRED)                     # QR factorisation [libx
 set(BLA_VENDOR OpenBLAS)
 find_package(BLAS REQUIRED)                             # matrix products [libopenblas-dev]
 find_package(LAPACK REQUIRED)                           # [libopenblas-dev]
-if(SEQGRAD_ONEDNN)
-    find_package(oneDNN REQUIRED)                       # large matrix products in float [libdnnl-dev]
-endif()
 find_package(xsimd REQUIRED)                            # vector instructions [libxsimd-dev]
 find_package(nlohmann_json 3.10 REQUIRED)               # weights as JSON [nlohmann-json3-dev]
 find_package(fmt REQUIRED)                              # messages [libfmt-dev]
@@ -40,9 +37,6 @@ set(SEQGRAD_PRIVATE_DEPENDENCIES
     LAPACK::LAPACK
     BLAS::BLAS
     Threads::Threads)
-if(SEQGRAD_ONEDNN)
-    list(APPEND SEQGRAD_PRIVATE_DEPENDENCIES oneDNN::oneDNN)
-endif()
 if(SEQGRAD_WITH_HDF5)
     list(APPEND SEQGRAD_PRIVATE_DEPENDENCIES HDF5C::HDF5C LibZip::LibZip)
 endif()

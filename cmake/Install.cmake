@@ -25,5 +25,4 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/seqgradConfig.cmake"
     "${CMAKE_CURRENT_BINARY_DIR}/seqgradConfigVersion.cmake"
     cmake/FindHDF5C.cmake
     cmake/FindLibZip.cmake
-    cmake/FindoneDNN.cmake
     DESTINATION "${package_dir}")

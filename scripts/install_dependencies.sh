@@ -3,7 +3,7 @@
 # with the groups below; without one: library, tests and examples.
 set -eu
 
-library='g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libopenblas-dev libdnnl-dev libxsimd-dev nlohmann-json3-dev libfmt-dev libhdf5-dev libzip-dev'
+library='g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libopenblas-dev libxsimd-dev nlohmann-json3-dev libfmt-dev libhdf5-dev libzip-dev'
 tests='doctest-dev'
 examples='libcli11-dev gnuplot-nox'
 bench='libbenchmark-dev'

@@ -1,25 +1,19 @@
 #include "seqgrad/core/kernels/gemm.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <limits>
-#include <new>
-#include <utility>
 
 #include <cblas.h>
-#ifdef SEQGRAD_ONEDNN
-#include <dnnl.h>
-#endif
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/parallel.hpp"
+#include "seqgrad/core/kernels/instruction_set.hpp"
+#include "seqgrad/core/kernels/scratch.hpp"
+#include "seqgrad/core/kernels/tables.hpp"
 
 // Only OpenBLAS has it; with another BLAS the address is null.
 extern "C" __attribute__((weak)) void openblas_set_num_threads(int count);
-// Only a oneDNN that works with OpenMP brings them.
-extern "C" __attribute__((weak)) int omp_get_max_threads();
-extern "C" __attribute__((weak)) void omp_set_num_threads(int count);
 
 namespace seqgrad::kernels {
 namespace {
@@ -44,34 +38,9 @@ void use_one_blas_thread() {
     static_cast<void>(done);
 }
 
-#ifdef SEQGRAD_ONEDNN
-/// One product by oneDNN, which cuts them for its OpenMP threads unless that would be one. How many OpenMP
-/// may use belongs to the caller: it is as before afterwards.
-void onednn_gemm(char a, char b, BlasInteger m, BlasInteger n, BlasInteger k, float alpha, const float* A,
-                 BlasInteger lda, const float* B, BlasInteger ldb, float beta, float* C, BlasInteger ldc) {
-    const int threads = omp_get_max_threads != nullptr ? omp_get_max_threads() : 1;
-    if (threads > 1) omp_set_num_threads(1);
-    const dnnl_status_t status = dnnl_sgemm(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
-    if (threads > 1) omp_set_num_threads(threads);
-    if (status == dnnl_out_of_memory) throw std::bad_alloc();
-    if (status != dnnl_success) {
-        throw Error(fmt::format("matrix product [{}, {}] x [{}, {}]: oneDNN failed with status {}", m, k, k,
-                                n, static_cast<int>(status)));
-    }
-}
-#endif
-
 void blas_gemm(CBLAS_TRANSPOSE a, CBLAS_TRANSPOSE b, BlasInteger m, BlasInteger n, BlasInteger k, float alpha,
                const float* A, BlasInteger lda, const float* B, BlasInteger ldb, float beta, float* C,
                BlasInteger ldc) {
-#ifdef SEQGRAD_ONEDNN
-    // Of small products OpenBLAS makes less ado.
-    constexpr std::int64_t least_work = 1 << 18;
-    if (std::int64_t{m} * n >= least_work / k) {
-        return onednn_gemm(a == CblasTrans ? 'T' : 'N', b == CblasTrans ? 'T' : 'N', m, n, k, alpha, A, lda,
-                           B, ldb, beta, C, ldc);
-    }
-#endif
     cblas_sgemm(CblasRowMajor, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
@@ -94,20 +63,52 @@ void scale(std::size_t m, std::size_t n, T beta, T* C, std::size_t ldc) {
     }
 }
 
-/// Parts that the longer side of C is cut into, whatever the number of threads, so that results do not depend
-/// on it. Each part's product prepares the other operand again, which small ones would not be worth.
-std::size_t parts_of(std::size_t m, std::size_t n, std::size_t k) {
-    constexpr std::size_t least_work = std::size_t{1} << 21, least_side = 128, most_parts = 8;
-    const std::size_t parts =
-        std::min({most_parts, std::max(m, n) / least_side, m * n / (least_work / k + 1)});
-    return std::max<std::size_t>(1, parts - parts % 2);
+/// Whether the library's own kernels take over: of small products, and of those that do not fill a few tiles,
+/// BLAS makes less ado.
+bool is_large(std::size_t m, std::size_t n, std::size_t k) {
+    constexpr std::size_t least_work = std::size_t{1} << 18, least_side = 16;
+    return m >= least_side && n >= least_side && m * n >= least_work / k;
 }
 
-/// Begin and end of a part, in whole registers.
-std::pair<std::size_t, std::size_t> part_of(std::size_t side, std::size_t parts, std::size_t part) {
-    constexpr std::size_t whole = 16;
-    const auto begin = [&](std::size_t i) { return i == parts ? side : i * (side / whole) / parts * whole; };
-    return {begin(part), begin(part + 1)};
+/// Rows of B that are worked on at once, so that a panel of them fits the second-level cache.
+constexpr std::size_t depth_at_once = 1024;
+
+/// Packing a panel of B pays for so many rows of A, and packing A, where it is transposed, for so many rows
+/// and columns of C.
+constexpr std::size_t rows_worth_packing = 257, columns_worth_packing = 1024;
+
+/// What packing an element costs, in multiplications and additions.
+constexpr std::size_t packing_work = 16;
+
+template <class T>
+void multiply(Product<T> product, const ProductKernels<T>& kernels) {
+    const std::size_t depth = product.k, blocks = (depth + depth_at_once - 1) / depth_at_once;
+    const std::size_t tiles = (product.m + kernels.tile_rows - 1) / kernels.tile_rows;
+    const std::size_t panels = (product.n + kernels.panel_columns - 1) / kernels.panel_columns;
+    const bool packs_panels =
+        product.m >= rows_worth_packing || product.b_column != 1 || product.n % kernels.panel_columns != 0;
+    const bool packs_rows =
+        product.a_column != 1 && product.m >= rows_worth_packing && product.n >= columns_worth_packing;
+    Scratch<T> rows(packs_rows ? tiles * kernels.tile_rows * ((depth + blocks - 1) / blocks) : 0);
+    const T *a = product.a, *b = product.b;
+    for (std::size_t i = 0; i < blocks; ++i) {
+        const std::size_t begin = i * depth / blocks;
+        product.k = (i + 1) * depth / blocks - begin;
+        product.a = a + begin * product.a_column;
+        product.b = b + begin * product.b_row;
+        if (i > 0) product.beta = T(1);
+        if (packs_rows) {
+            detail::parallel_runs(tiles, product.m * product.k * packing_work,
+                                  [&](std::size_t first, std::size_t last) {
+                                      kernels.pack_rows(product, first, last, rows.data());
+                                  });
+        }
+        detail::parallel_runs(panels * tiles, product.m * product.n * product.k,
+                              [&](std::size_t first, std::size_t last) {
+                                  Scratch<T> panel(packs_panels ? kernels.panel_columns * product.k : 0);
+                                  kernels.multiply(product, rows.data(), first, last, panel.data());
+                              });
+    }
 }
 
 }  // namespace
@@ -117,22 +118,28 @@ void gemm(Transpose a, Transpose b, std::size_t m, std::size_t n, std::size_t k,
           std::size_t lda, const T* B, std::size_t ldb, T beta, T* C, std::size_t ldc) {
     if (m == 0 || n == 0) return;
     if (k == 0) return scale(m, n, beta, C, ldc);
+    const bool turn_a = a == Transpose::yes, turn_b = b == Transpose::yes;
+    const ProductKernels<T>* kernels = table<T>(instruction_set()).product;
+    if (kernels != nullptr && is_large(m, n, k)) {
+        return multiply<T>({.m = m,
+                            .n = n,
+                            .k = k,
+                            .a = A,
+                            .a_row = turn_a ? 1 : lda,
+                            .a_column = turn_a ? lda : 1,
+                            .b = B,
+                            .b_row = turn_b ? 1 : ldb,
+                            .b_column = turn_b ? ldb : 1,
+                            .alpha = alpha,
+                            .beta = beta,
+                            .c = C,
+                            .c_row = ldc},
+                           *kernels);
+    }
     use_one_blas_thread();
-    const bool turn_a = a == Transpose::yes, turn_b = b == Transpose::yes, by_columns = n >= m;
-    const BlasInteger depth = blas_integer(k), c_stride = blas_integer(ldc);
-    const BlasInteger a_stride = blas_integer(std::max<std::size_t>(lda, 1));
-    const BlasInteger b_stride = blas_integer(std::max<std::size_t>(ldb, 1));
-    const BlasInteger rows = blas_integer(m), columns = blas_integer(n);
-    const std::size_t parts = parts_of(m, n, k);
-    detail::parallel_for(parts, [&](std::size_t part) {
-        const auto [begin, end] = part_of(std::max(m, n), parts, part);
-        const auto length = static_cast<BlasInteger>(end - begin);
-        const std::size_t row = by_columns ? 0 : begin, column = by_columns ? begin : 0;
-        blas_gemm(turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans,
-                  by_columns ? rows : length, by_columns ? length : columns, depth, alpha,
-                  A + row * (turn_a ? 1 : lda), a_stride, B + column * (turn_b ? ldb : 1), b_stride, beta,
-                  C + row * ldc + column, c_stride);
-    });
+    blas_gemm(turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans, blas_integer(m),
+              blas_integer(n), blas_integer(k), alpha, A, blas_integer(std::max<std::size_t>(lda, 1)), B,
+              blas_integer(std::max<std::size_t>(ldb, 1)), beta, C, blas_integer(ldc));
 }
 
 template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, float, const float*,

@@ -2,6 +2,7 @@
 
 #include "seqgrad/core/kernels/attention.hpp"
 #include "seqgrad/core/kernels/elementwise.hpp"
+#include "seqgrad/core/kernels/product.hpp"
 #include "seqgrad/core/kernels/recurrent_steps.hpp"
 
 namespace seqgrad::kernels {
@@ -12,6 +13,7 @@ struct Table {
     const Elementwise<T>* elementwise;
     const RecurrentTable<T>* recurrent;
     const AttentionRows<T>* attention;
+    const ProductKernels<T>* product = nullptr;  ///< null where BLAS knows the processor better
 };
 
 // Each is defined in the one translation unit that is compiled for its instruction set. They are constants:

@@ -1,0 +1,146 @@
+#pragma once
+
+// Builds the matrix product of one instruction set; included by that set's translation unit only. The scheme
+// is that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, with the roles
+// of A and B exchanged.
+
+#include <cstddef>
+
+#include "seqgrad/core/kernels/lanes.hpp"
+#include "seqgrad/core/kernels/product.hpp"
+#include "seqgrad/core/kernels/tile.hpp"
+
+namespace seqgrad::kernels {
+
+template <class B>
+struct ProductOf {
+    using T = typename B::value_type;
+
+    static constexpr std::size_t width = B::size;
+    static constexpr std::size_t rows = tile_rows<B>;
+    static constexpr std::size_t panel_columns = tile_vectors * width;
+
+    static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
+
+    static void pack_rows(const Product<T>& s, std::size_t first, std::size_t last, T* packed) {
+        // A few columns at a time for all tiles: what is read stands side by side across them.
+        constexpr std::size_t at_once = 16;
+        for (std::size_t from = 0; from < s.k; from += at_once) {
+            const std::size_t to = min(s.k, from + at_once);
+            for (std::size_t i = first; i < last; ++i) {
+                const std::size_t count = min(rows, s.m - i * rows);
+                for (std::size_t p = from; p < to; ++p) {
+                    const T* a = s.a + i * rows + p * s.a_column;
+                    T* target = packed + (i * s.k + p) * rows;
+                    if (count == rows) {
+                        unroll<rows>([&](auto r) { target[r] = a[r]; });
+                    } else {
+                        for (std::size_t r = 0; r < count; ++r) target[r] = a[r];
+                    }
+                }
+            }
+        }
+    }
+
+    static void multiply(const Product<T>& s, const T* packed_rows, std::size_t first, std::size_t last,
+                         T* packed_panel) {
+        const std::size_t tiles = (s.m + rows - 1) / rows;
+        while (first < last) {
+            const std::size_t column = first / tiles * panel_columns;
+            if (packed_panel != nullptr) pack_panel(s, column, packed_panel);
+            for (std::size_t i = first % tiles; i < tiles && first < last; ++i, ++first) {
+                if (packed_rows != nullptr) {
+                    multiply_tile(s, i, column, TransposedRows<T>{packed_rows + i * s.k * rows, rows},
+                                  packed_panel);
+                } else if (s.a_row == 1) {
+                    multiply_tile(s, i, column, TransposedRows<T>{s.a + i * rows, s.a_column}, packed_panel);
+                } else {
+                    multiply_tile(s, i, column, PlainRows<T>{s.a + i * rows * s.a_row, s.a_row},
+                                  packed_panel);
+                }
+            }
+        }
+    }
+
+  private:
+    /// C = alpha sum + beta C for a register of it.
+    static void take(const Product<T>& s, Lanes<B> lanes, T* c, B sum) {
+        sum *= B(s.alpha);
+        if (s.beta != T(0)) sum = xsimd::fma(B(s.beta), lanes.load(c), sum);
+        lanes.store(c, sum);
+    }
+
+    /// The same for whole registers.
+    struct IntoRows {
+        const Product<T>& s;
+        T* c;
+        [[gnu::always_inline]] void operator()(std::size_t m, std::size_t v, B sum) const {
+            take(s, Lanes<B>(width), c + m * s.c_row + v * width, sum);
+        }
+    };
+
+    /// Tile i of the panel that begins at `column`.
+    template <class Rows>
+    static void multiply_tile(const Product<T>& s, std::size_t i, std::size_t column, Rows a,
+                              const T* packed_panel) {
+        const std::size_t count = min(rows, s.m - i * rows), columns = min(panel_columns, s.n - column);
+        T* c = s.c + i * rows * s.c_row + column;
+        if (columns == panel_columns) {
+            for (std::size_t r = 0; r < count; ++r) {
+                for (std::size_t v = 0; v < tile_vectors; ++v)
+                    __builtin_prefetch(c + r * s.c_row + v * width, 1);
+            }
+            if (packed_panel == nullptr)
+                return multiply_rows<B, tile_vectors>(count, s.k, a, PlainColumns<B>{s.b + column, s.b_row},
+                                                      IntoRows{s, c});
+            return multiply_rows<B, tile_vectors>(count, s.k, a, PackedColumns<B, tile_vectors>{packed_panel},
+                                                  IntoRows{s, c});
+        }
+        alignas(64) T tile[rows * panel_columns];
+        const std::size_t vectors = (columns + width - 1) / width;
+        kernels::multiply<B>(count, vectors, s.k, a, packed_panel, tile);
+        for (std::size_t r = 0; r < count; ++r) {
+            for (std::size_t v = 0; v < vectors; ++v) {
+                take(s, Lanes<B>(columns - v * width), c + r * s.c_row + v * width,
+                     B::load_aligned(tile + (r * vectors + v) * width));
+            }
+        }
+    }
+
+    /// [k][column of the panel] from `column` on, zeros after the last column.
+    static void pack_panel(const Product<T>& s, std::size_t column, T* packed) {
+        const std::size_t count = min(panel_columns, s.n - column);
+        const std::size_t vectors = (count + width - 1) / width, columns = vectors * width;
+        const T* b = s.b + column * s.b_column;
+        if (s.b_column == 1) {
+            // The processor does not see the next row coming.
+            constexpr std::size_t rows_ahead = 8;
+            for (std::size_t p = 0; p < s.k; ++p) {
+                for (std::size_t v = 0; v < vectors; ++v) {
+                    const T* from = b + p * s.b_row + v * width;
+                    if (p + rows_ahead < s.k) __builtin_prefetch(from + rows_ahead * s.b_row);
+                    Lanes<B>(count - v * width).load(from).store_aligned(packed + p * columns + v * width);
+                }
+            }
+            return;
+        }
+        // A few rows at a time, so that what is written stays in the first-level cache.
+        constexpr std::size_t rows_at_a_time = 64 / sizeof(T);
+        for (std::size_t from = 0; from < s.k; from += rows_at_a_time) {
+            const std::size_t to = min(s.k, from + rows_at_a_time);
+            for (std::size_t j = 0; j < columns; ++j) {
+                for (std::size_t p = from; p < to; ++p) {
+                    packed[p * columns + j] = j < count ? b[p * s.b_row + j * s.b_column] : T(0);
+                }
+            }
+        }
+    }
+};
+
+template <class T, class Arch, class B = xsimd::batch<T, Arch>>
+inline constexpr ProductKernels<T> product_kernels{.tile_rows = ProductOf<B>::rows,
+                                                   .panel_columns = ProductOf<B>::panel_columns,
+                                                   .pack_rows = ProductOf<B>::pack_rows,
+                                                   .multiply = ProductOf<B>::multiply};
+
+}  // namespace seqgrad::kernels
