@@ -88,6 +88,9 @@ class SharedMask final : public Counted {
     const Mask mask;
 };
 
+template <class T>
+struct Lookup;
+
 /// A place in the graph that gradients arrive at: a parameter, or the result of a recorded operation
 /// (op.hpp).
 template <class T>
@@ -112,6 +115,8 @@ class Node : public Counted {
     /// Lets go of the inputs and of what was saved for the backward pass.
     virtual void free_graph() noexcept {}
     virtual bool graph_freed() const noexcept { return false; }
+    /// The table and its rows that this node's value consists of; null for any other operation.
+    virtual const Lookup<T>* lookup() const noexcept { return nullptr; }
 
     bool is_leaf() const noexcept { return *op() == '\0'; }
 

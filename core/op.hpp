@@ -84,6 +84,12 @@ class Backward {
         const detail::NodeRef<T>& input = node_.inputs()[i];
         return input && input->wanted;
     }
+    /// Whether operand i's gradient is needed for itself, not only for those of what it was computed from.
+    /// Only when `wants(i)`.
+    bool keeps(std::size_t i) const {
+        const detail::Node<T>& input = *node_.inputs()[i];
+        return input.target || input.retains_grad;
+    }
     /// Only when `wants(i)`.
     const Shape& input_shape(std::size_t i) const { return node_.inputs()[i]->shape; }
 
@@ -184,6 +190,13 @@ class SingleResultNode final : public OpNode<T> {
     void free_graph() noexcept override {
         backward_.reset();
         OpNode<T>::free_graph();
+    }
+    const Lookup<T>* lookup() const noexcept override {
+        if constexpr (requires(const F& f) { f.lookup(); }) {
+            return backward_ ? &backward_->lookup() : nullptr;
+        } else {
+            return nullptr;
+        }
     }
 
   private:

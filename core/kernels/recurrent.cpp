@@ -6,6 +6,7 @@
 
 #include "seqgrad/core/kernels/cell.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
+#include "seqgrad/core/kernels/recurrent_input.hpp"
 #include "seqgrad/core/kernels/scratch.hpp"
 
 namespace seqgrad::kernels {
@@ -30,53 +31,6 @@ Largest largest(const Timeline& time, const std::vector<Chunk>& chunks) {
     return most;
 }
 
-/// f(sample, position, round, slot) for every row of a chunk, in their order.
-template <class F>
-void for_each_row(const Timeline& time, const Chunk& chunk, const F& f) {
-    for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
-        const std::size_t active = time.active(round);
-        for (std::size_t slot = 0; slot < active; ++slot) {
-            f(time.sample(slot), time.position(round, slot), round, slot);
-        }
-    }
-}
-
-/// A chunk's rows of a batch-major array [B, T, D].
-template <class T>
-const T* gather_input(const Timeline& time, const Chunk& chunk, std::size_t features, const T* x, T* target) {
-    const bool in_order = time.whole() && !time.go_backwards() && (time.batch() == 1 || time.steps() == 1);
-    if (in_order) return x + chunk.row * features;
-    T* to = target;
-    for_each_row(time, chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
-        const T* row = x + (sample * time.steps() + time.step(position)) * features;
-        to = std::copy(row, row + features, to);
-    });
-    return target;
-}
-
-/// Makes way for the gradient of x where rows are written to it: what no row belongs to is zero.
-template <class T>
-void clear_uncounted(const Timeline& time, std::size_t features, GradientTarget<T> target) {
-    if (!target.data || target.beta != T(0) || time.whole()) return;
-    std::fill(target.data, target.data + time.batch() * time.steps() * features, T(0));
-}
-
-/// The way back of gather_input.
-template <class T>
-void scatter_input(const Timeline& time, const Chunk& chunk, std::size_t features, const T* source,
-                   GradientTarget<T> target) {
-    const T* from = source;
-    for_each_row(time, chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
-        T* to = target.data + (sample * time.steps() + time.step(position)) * features;
-        if (target.beta == T(0)) {
-            std::copy(from, from + features, to);
-        } else {
-            for (std::size_t i = 0; i < features; ++i) to[i] = target.beta * to[i] + from[i];
-        }
-        from += features;
-    });
-}
-
 /// Zeros in place of the outputs before each sample's first counted position.
 template <class T>
 void clear_first_outputs(const Timeline& time, std::size_t units, T* sequence) {
@@ -90,30 +44,30 @@ void clear_first_outputs(const Timeline& time, std::size_t units, T* sequence) {
 /// Writes a chunk's outputs, and what stands in the place of those that do not count, to [B, T, U].
 template <class T>
 void scatter_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* h, T* sequence) {
-    for_each_row(time, chunk,
-                 [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
-                     T* to = sequence + (sample * time.steps() + position) * units;
-                     const std::size_t last = time.output_end(round, slot);
-                     for (std::size_t p = position; p < last; ++p) to = std::copy(h, h + units, to);
-                     std::fill(to, to + (time.next_position(round, slot) - last) * units, T(0));
-                     h += units;
-                 });
+    time.for_each_row(chunk,
+                      [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
+                          T* to = sequence + (sample * time.steps() + position) * units;
+                          const std::size_t last = time.output_end(round, slot);
+                          for (std::size_t p = position; p < last; ++p) to = std::copy(h, h + units, to);
+                          std::fill(to, to + (time.next_position(round, slot) - last) * units, T(0));
+                          h += units;
+                      });
 }
 
 /// The way back: a row's gradient is the sum over all places that its output was written to.
 template <class T>
 void gather_output_gradients(const Timeline& time, const Chunk& chunk, std::size_t units, const T* sequence,
                              T* target) {
-    for_each_row(time, chunk,
-                 [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
-                     const T* from = sequence + (sample * time.steps() + position) * units;
-                     std::copy(from, from + units, target);
-                     for (std::size_t p = position + 1; p < time.output_end(round, slot); ++p) {
-                         from += units;
-                         for (std::size_t u = 0; u < units; ++u) target[u] += from[u];
-                     }
-                     target += units;
-                 });
+    time.for_each_row(chunk,
+                      [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
+                          const T* from = sequence + (sample * time.steps() + position) * units;
+                          std::copy(from, from + units, target);
+                          for (std::size_t p = position + 1; p < time.output_end(round, slot); ++p) {
+                              from += units;
+                              for (std::size_t u = 0; u < units; ++u) target[u] += from[u];
+                          }
+                          target += units;
+                      });
 }
 
 /// From [B, U] to the order of slots; null: zeros.
@@ -181,7 +135,6 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
     const Timeline& time = pass.timeline;
     const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
-    const Columns input = layout(pass.cell).input;
     const bool has_c = pass.cell == Cell::lstm, keep = pass.saved.h != nullptr;
     const std::size_t columns = gate_groups(pass.cell) * s.units;
     const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
@@ -189,7 +142,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const SampleTiles tiles(s.batch, steps.tile_rows);
 
     ForwardWeights<T> weights(pass.cell, s.units, steps, pass.weights);
-    Scratch<T> x_rows(most.rows * s.features);
+    RecurrentInput<T> input(pass.cell, s, time, pass.x, pass.weights.kernel, most.rows);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> h_rows(keep ? 0 : most.states * s.units);
     Scratch<T> c_rows(keep || !has_c ? 0 : most.states * s.units);
@@ -207,9 +160,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     for (const Chunk& chunk : chunks) {
         if (chunk.rounds == 0) break;
         T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
-        const T* x = gather_input(time, chunk, s.features, pass.x, x_rows.data());
-        gemm(Transpose::no, Transpose::no, chunk.rows, input.count * s.units, s.features, T(1), x, s.features,
-             pass.weights.kernel, input.count * s.units, T(0), gates + input.gates * s.units, columns);
+        input.project(chunk, gates);
         const bool direct = pass.sequence && time.whole();
         run_forward(steps, tiles, chunk.rows,
                     {.batch = time.active_before(chunk.round),
@@ -263,7 +214,8 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     steps.pack_backward(s.units, pass.weights.recurrent_kernel, packed.data());
     std::optional<ForwardWeights<T>> forward_weights;
     if (recompute) forward_weights.emplace(pass.cell, s.units, steps, pass.weights);
-    Scratch<T> x_rows(most.rows * s.features);
+    RecurrentInput<T> input(pass.cell, s, time, pass.x, pass.weights.kernel, most.rows);
+    RecurrentInputGradient<T> input_gradient(input, pass.kernel_grad, pass.x_grad);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> gradient_rows(time.whole() || !pass.d_sequence ? 0 : most.rows * s.units);
     Scratch<T> h_rows(time.whole() ? 0 : most.rows * s.units);
@@ -277,23 +229,17 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         if (has_c) std::fill_n(dc.data() + slot * s.units, s.units, T(0));
     }
     std::fill(bias_sums.data(), bias_sums.data() + bias_sums.size(), T(0));
-    clear_uncounted(time, s.features, pass.x_grad);
 
     // Without any step there is still one chunk, whose products write zeros to the weights' gradients.
-    T kernel_beta = pass.kernel_grad.beta, recurrent_beta = pass.recurrent_kernel_grad.beta;
+    T recurrent_beta = pass.recurrent_kernel_grad.beta;
     for (auto it = chunks.rbegin(); it != chunks.rend(); ++it) {
         const Chunk& chunk = *it;
         T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
         const std::size_t before = time.active_before(chunk.round);
         T* h = pass.saved.h + time.first_state(chunk.round) * s.units;
         T* c = has_c ? pass.saved.c + time.first_state(chunk.round) * s.units : nullptr;
-        T* input_gates = gates + where.input.gates * s.units;
-        const T* x = recompute || pass.kernel_grad.data
-                         ? gather_input(time, chunk, s.features, pass.x, x_rows.data())
-                         : nullptr;
         if (recompute) {
-            gemm(Transpose::no, Transpose::no, chunk.rows, weight_columns, s.features, T(1), x, s.features,
-                 pass.weights.kernel, weight_columns, T(0), input_gates, columns);
+            input.project(chunk, gates);
             // Writes the states again as well, with the values they have.
             run_forward(steps, tiles, chunk.rows,
                         {.batch = before,
@@ -317,7 +263,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         }
         if (time.truncated()) {
             bool* cut = cuts.data();
-            for_each_row(time, chunk, [&](std::size_t, std::size_t, std::size_t round, std::size_t slot) {
+            time.for_each_row(chunk, [&](std::size_t, std::size_t, std::size_t round, std::size_t slot) {
                 *cut++ = time.cut_before(round, slot);
             });
         }
@@ -337,11 +283,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
                       .dh = dh.data(),
                       .dc = dc.data(),
                       .d_bias = bias_sums.data()});
-        if (pass.kernel_grad.data) {
-            gemm(Transpose::yes, Transpose::no, s.features, weight_columns, chunk.rows, T(1), x, s.features,
-                 input_gates, columns, kernel_beta, pass.kernel_grad.data, weight_columns);
-            kernel_beta = T(1);
-        }
+        input_gradient.add(chunk, gates);
         if (pass.recurrent_kernel_grad.data) {
             const T* h_before = gather_states_before(time, chunk, s.units, h, h_rows.data());
             for (const Columns& run : where.recurrent) {
@@ -352,12 +294,8 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
             }
             recurrent_beta = T(1);
         }
-        if (pass.x_grad.data) {
-            gemm(Transpose::no, Transpose::yes, chunk.rows, s.features, weight_columns, T(1), input_gates,
-                 columns, pass.weights.kernel, weight_columns, T(0), x_rows.data(), s.features);
-            scatter_input(time, chunk, s.features, x_rows.data(), pass.x_grad);
-        }
     }
+    input_gradient.finish();
     write_bias_grad(pass.cell, s.units, tiles.count(), bias_sums.data(), pass.bias_grad);
     write_states(time, s.units, dh.data(), pass.initial_h_grad);
     if (has_c) write_states(time, s.units, dc.data(), pass.initial_c_grad);

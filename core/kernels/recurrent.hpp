@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "seqgrad/core/kernels/instruction_set.hpp"
 #include "seqgrad/core/kernels/timeline.hpp"
@@ -19,6 +20,14 @@ std::size_t gate_groups(Cell cell) noexcept;
 /// B samples, T steps, D features, U units. B and T are those of the timeline.
 struct RecurrentSizes {
     std::size_t batch, steps, features, units;
+};
+
+/// The input of a layer: all of x, or where that is a lookup, a table of its rows.
+template <class T>
+struct RecurrentX {
+    const T* data;                      ///< [B, T, D]; table: [V, D]
+    const std::int64_t* ids = nullptr;  ///< [B, T]: the table's row at each step; null: there is no table
+    std::size_t table_rows = 0;         ///< V
 };
 
 /// Weights of a cell with g groups, columns in Keras's order.
@@ -45,7 +54,7 @@ struct RecurrentForward {
     Cell cell;
     RecurrentSizes sizes;
     const Timeline& timeline;
-    const T* x;  ///< [B, T, D]
+    RecurrentX<T> x;
     RecurrentWeights<T> weights;
     const T* initial_h;  ///< [B, U], or null for zeros
     const T* initial_c;  ///< [B, U], or null for zeros; lstm only
@@ -69,7 +78,7 @@ struct RecurrentBackward {
     Cell cell;
     RecurrentSizes sizes;
     const Timeline& timeline;
-    const T* x;
+    RecurrentX<T> x;
     RecurrentWeights<T> weights;
     RecurrentSaved<T> saved;
     /// Whether saved.gates has the gates; they are computed again from the states otherwise.
@@ -77,7 +86,7 @@ struct RecurrentBackward {
     const T* d_sequence;  ///< gradient of the sequence [B, T, U], or null
     const T* d_final_h;   ///< gradient of the final states [B, U], or null
     const T* d_final_c;
-    GradientTarget<T> x_grad;                 ///< [B, T, D]
+    GradientTarget<T> x_grad;                 ///< like x.data
     GradientTarget<T> kernel_grad;            ///< like the weights
     GradientTarget<T> recurrent_kernel_grad;  ///< like the weights
     GradientTarget<T> bias_grad;              ///< like the weights

@@ -90,6 +90,15 @@ class Timeline {
     };
     /// All rounds in runs of about so many rows; a single empty run when there are none.
     std::vector<Chunk> chunks(std::size_t rows) const;
+    /// f(sample, position, round, slot) for every row of a chunk, in their order.
+    template <class F>
+    void for_each_row(const Chunk& chunk, const F& f) const {
+        for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
+            for (std::size_t slot = 0; slot < active(round); ++slot) {
+                f(sample(slot), position(round, slot), round, slot);
+            }
+        }
+    }
 
   private:
     std::size_t batch_, steps_, bptt_steps_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/lookup.hpp"
 #include "seqgrad/core/op.hpp"
 
 namespace seqgrad {
@@ -84,18 +85,36 @@ Shape taken_shape(const Shape& x, const Indices& indices, std::size_t axis) {
     return shape;
 }
 
-/// take, once everything is checked.
+/// The value of take, once everything is checked.
 template <class T>
-Variable<T> taken(const char* op, const Variable<T>& x, const Indices& indices, std::size_t axis) {
-    const AroundAxis around(x.shape(), axis);
+Tensor<T> taken_value(const Variable<T>& x, const Indices& indices, std::size_t axis) {
     Tensor<T> value(taken_shape(x.shape(), indices, axis));
-    if (value.size() > 0) take_runs(around, indices, x.value().data(), value.data());
-    return record(op, std::move(value), {x}, [around, indices](Backward<T>& pass) {
-        if (!pass.wants(0)) return;
-        T* dx = zeroed(pass.buffer(0));
-        if (pass.grad().size() > 0) add_runs(around, indices, dx, pass.grad().data());
-    });
+    if (value.size() > 0) {
+        take_runs(AroundAxis(x.shape(), axis), indices, x.value().data(), value.data());
+    }
+    return value;
 }
+
+template <class T>
+void add_taken_gradient(Backward<T>& pass, const AroundAxis& around, const Indices& indices) {
+    if (!pass.wants(0)) return;
+    T* dx = zeroed(pass.buffer(0));
+    if (pass.grad().size() > 0) add_runs(around, indices, dx, pass.grad().data());
+}
+
+/// The way back of embedding_lookup, which operations that can do better with table and ids ask for them.
+template <class T>
+class LookupBackward {
+  public:
+    LookupBackward(const Variable<T>& table, const Indices& ids)
+        : around_(table.shape(), 0), lookup_{table, table.value_ref()->version, ids} {}
+    void operator()(Backward<T>& pass) const { add_taken_gradient(pass, around_, lookup_.ids); }
+    const detail::Lookup<T>& lookup() const { return lookup_; }
+
+  private:
+    AroundAxis around_;
+    detail::Lookup<T> lookup_;
+};
 
 /// Calls f(place in x, place in the result) for every element of `indices`, which has x's shape but for the
 /// axis.
@@ -117,7 +136,10 @@ template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, std::ptrdiff_t axis) {
     const std::size_t a = normalize_axis("take", axis, x.rank());
     check_indices("take", "index", indices, x.shape()[a]);
-    return taken("take", x, indices, a);
+    return record("take", taken_value(x, indices, a), {x},
+                  [around = AroundAxis(x.shape(), a), indices](Backward<T>& pass) {
+                      add_taken_gradient(pass, around, indices);
+                  });
 }
 
 template <class T>
@@ -127,7 +149,7 @@ Variable<T> embedding_lookup(const Variable<T>& table, const Indices& ids) {
             fmt::format("embedding_lookup: expected a table [V, D], got {}", to_string(table.shape())));
     }
     check_indices("embedding_lookup", "id", ids, table.shape()[0]);
-    return taken("embedding_lookup", table, ids, 0);
+    return record("embedding_lookup", taken_value(table, ids, 0), {table}, LookupBackward<T>(table, ids));
 }
 
 template <class T>

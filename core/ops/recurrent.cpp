@@ -9,6 +9,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/anomaly.hpp"
+#include "seqgrad/core/internal/lookup.hpp"
 #include "seqgrad/core/kernels/recurrent.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -36,6 +37,27 @@ template <class T>
 struct Operands {
     Variable<T> x, kernel, recurrent_kernel, bias, initial_h, initial_c;
 };
+
+/// The lookup that x is, where it pays to multiply the table's rows instead of x's: they are fewer, and a row
+/// of the product costs more than a copy of it. Null otherwise.
+template <class T>
+const detail::Lookup<T>* lookup_of(const Variable<T>& x, const RecurrentSizes& s) {
+    const detail::Lookup<T>* lookup = x.requires_grad() ? x.node()->lookup() : nullptr;
+    if (lookup == nullptr || lookup->ids.shape() != Shape{s.batch, s.steps} || !lookup->is_current()) {
+        return nullptr;
+    }
+    constexpr std::size_t least_features = 16;
+    const bool pays = 2 * lookup->table.shape()[0] <= s.batch * s.steps && s.features >= least_features;
+    return pays ? lookup : nullptr;
+}
+
+/// x, or the table of the lookup that it is.
+template <class T>
+kernels::RecurrentX<T> input_of(const Tensor<T>& x, const detail::Lookup<T>* lookup) {
+    if (lookup == nullptr) return {x.data()};
+    const Tensor<T>& table = lookup->table.value();
+    return {table.data(), lookup->ids.data(), table.shape()[0]};
+}
 
 /// Throws ShapeError: `expected` describes the operand with its axes, such as "kernel [features, 4
 /// units=12]".
@@ -104,12 +126,13 @@ struct States {
     }
 };
 
-/// The backward function. `given` says which operands follow x and the two kernels.
+/// The backward function. Operands are x, the two kernels, those of bias and initial states that there are,
+/// and the table where x is a lookup.
 template <class T>
 class ThroughTime {
   public:
     ThroughTime(Cell cell, const RecurrentSizes& sizes, Timeline timeline, bool return_sequences,
-                const Operands<T>& in, States<T> states)
+                const Operands<T>& in, States<T> states, const detail::Lookup<T>* lookup)
         : cell_(cell),
           sizes_(sizes),
           timeline_(std::move(timeline)),
@@ -122,40 +145,44 @@ class ThroughTime {
         if (in.bias) bias_.emplace(in.bias);
         has_h_ = static_cast<bool>(in.initial_h);
         has_c_ = static_cast<bool>(in.initial_c);
+        if (lookup != nullptr) lookup_.emplace(*lookup);
     }
 
     void operator()(Backward<T>& pass) {
-        std::size_t result = 0, operand = 0;
+        std::size_t result = 0;
         const auto grad = [&](bool exists) -> const T* {
             const Tensor<T>* g = exists ? pass.grad(result++) : nullptr;
             return g ? g->data() : nullptr;
         };
-        // In the order in which the kernel writes them, which matters where two operands are the same
-        // Variable.
-        const auto target = [&](bool exists) -> GradientTarget<T> {
-            const std::size_t i = operand;
-            if (!exists) return {};
-            ++operand;
-            if (!pass.wants(i)) return {};
-            const GradientBuffer<T> buffer = pass.buffer(i);
+        const auto target = [&](bool exists, std::size_t operand) -> GradientTarget<T> {
+            if (!exists || !pass.wants(operand)) return {};
+            const GradientBuffer<T> buffer = pass.buffer(operand);
             return {buffer.tensor.data(), buffer.beta()};
         };
+        // Where somebody asks for the gradient of x itself there is no way around x.
+        const bool by_table = lookup_ && lookup_->is_current() && !(pass.wants(0) && pass.keeps(0));
+        const std::size_t h = 3 + std::size_t{bias_.has_value()}, c = h + std::size_t{has_h_};
+        const std::size_t table = c + std::size_t{has_c_};
+        // In the order in which the kernel writes them, which matters where two operands are the same
+        // Variable.
+        const GradientTarget<T> d_kernel = target(true, 1), d_recurrent_kernel = target(true, 2);
+        const GradientTarget<T> d_x = target(true, by_table ? table : 0);
         kernels::RecurrentBackward<T> call{.cell = cell_,
                                            .sizes = sizes_,
                                            .timeline = timeline_,
-                                           .x = x_.value().data(),
+                                           .x = input_of(x_.value(), by_table ? &*lookup_ : nullptr),
                                            .weights = weights(),
                                            .saved = states_.pointers(cell_),
                                            .gates_kept = gates_kept_,
                                            .d_sequence = grad(sequence_),
                                            .d_final_h = grad(true),
                                            .d_final_c = grad(cell_ == Cell::lstm),
-                                           .x_grad = target(true),
-                                           .kernel_grad = target(true),
-                                           .recurrent_kernel_grad = target(true),
-                                           .bias_grad = target(bias_.has_value()),
-                                           .initial_h_grad = target(has_h_),
-                                           .initial_c_grad = target(has_c_)};
+                                           .x_grad = d_x,
+                                           .kernel_grad = d_kernel,
+                                           .recurrent_kernel_grad = d_recurrent_kernel,
+                                           .bias_grad = target(bias_.has_value(), 3),
+                                           .initial_h_grad = target(has_h_, h),
+                                           .initial_c_grad = target(has_c_, c)};
         kernels::recurrent_backward(call);
         // Their place has been taken by their gradients. Where the graph was retained for another pass, they
         // are computed again: cheaper than a copy in every pass.
@@ -174,6 +201,7 @@ class ThroughTime {
     bool sequence_, has_h_, has_c_, gates_kept_;
     Saved<T> x_, kernel_, recurrent_kernel_;
     std::optional<Saved<T>> bias_;
+    std::optional<detail::Lookup<T>> lookup_;
     States<T> states_;
 };
 
@@ -184,6 +212,8 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
     for (const Variable<T>* optional : {&in.bias, &in.initial_h, &in.initial_c}) {
         if (*optional) operands.push_back(*optional);
     }
+    const detail::Lookup<T>* lookup = lookup_of(in.x, s);
+    if (lookup != nullptr) operands.push_back(lookup->table);
     Timeline timeline(s.batch, s.steps,
                       {.mask = options.mask ? options.mask->data() : nullptr,
                        .go_backwards = options.go_backwards,
@@ -202,7 +232,7 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
         {.cell = cell,
          .sizes = s,
          .timeline = timeline,
-         .x = in.x.value().data(),
+         .x = input_of(in.x.value(), lookup),
          .weights = {in.kernel.value().data(), in.recurrent_kernel.value().data(), data_or_null(in.bias)},
          .initial_h = data_or_null(in.initial_h),
          .initial_c = data_or_null(in.initial_c),
@@ -219,10 +249,11 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
     if (cell == Cell::lstm) results.push_back(constant(std::move(c)));
     const std::span<const Variable<T>> values(results), inputs(operands);
     // Without a graph there is nothing to run backward, but anomaly mode still looks at the values.
-    results = states ? record_several<T>(name_of(cell), values, inputs,
-                                         ThroughTime<T>(cell, s, std::move(timeline),
-                                                        options.return_sequences, in, std::move(*states)))
-                     : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
+    results = states
+                  ? record_several<T>(name_of(cell), values, inputs,
+                                      ThroughTime<T>(cell, s, std::move(timeline), options.return_sequences,
+                                                     in, std::move(*states), lookup))
+                  : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
     LstmResult<T> out;
     auto next = results.begin();
     if (options.return_sequences) out.sequence = *next++;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <random>
@@ -17,6 +18,7 @@
 #include "seqgrad/core/memory_pool.hpp"
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/index.hpp"
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 #include "seqgrad/core/ops/slice.hpp"
@@ -502,4 +504,64 @@ TEST_CASE("recurrent operations: what a training step keeps, in numbers per unit
         for (std::size_t t = 0; t < steps; ++t) half(b, t) = false;
     }
     CHECK(kept(layers[1], {.mask = &half}) == doctest::Approx(3).epsilon(0.15));
+}
+
+TEST_CASE("recurrent operations: a looked-up input is multiplied as a table, with the same gradients") {
+    constexpr std::size_t batch = 3, steps = 6, features = 16, rows = 4;
+    Tensor<std::int64_t> ids(Shape{batch, steps});
+    for (std::size_t i = 0; i < ids.size(); ++i)
+        ids.data()[i] = std::int64_t((i * i + i / 5) % 3);  // not row 3
+    std::mt19937 random(2);
+    const Tensor<double> table = draw({rows, features}, random);
+    const Mask mask = some_mask(batch, steps);
+
+    enum class Twist { none, retained, asked_for, changed_before, changed_after };
+    for (const Layer& layer : layers) {
+        for (const RecurrentOptions& options :
+             {RecurrentOptions{}, RecurrentOptions{.mask = &mask, .go_backwards = true},
+              RecurrentOptions{.bptt_steps = 2, .recompute = true}}) {
+            for (const Twist twist : {Twist::none, Twist::retained, Twist::asked_for, Twist::changed_before,
+                                      Twist::changed_after}) {
+                INFO(layer.name, ", twist ", int(twist));
+                /// Results, gradients of the table and of everything else; then that of x where it was asked
+                /// for.
+                const auto run = [&](bool lookup) {
+                    Variable<double> t = parameter(table);
+                    auto in = parameters(layer, batch, steps, features);
+                    in[0] = lookup ? embedding_lookup(t, ids) : take(t, ids);
+                    if (twist == Twist::changed_before) t.assign(zeros<double>(t.shape()));
+                    const auto results = layer.apply(in, options);
+                    if (twist == Twist::changed_after) t.assign(zeros<double>(t.shape()));
+                    const bool by_table =
+                        results[0].node()->inputs()[0]->inputs().size() > 2 + 2 + layer.states;
+                    CHECK(by_table == (lookup && twist != Twist::changed_before));
+                    if (twist == Twist::retained) in[0].retain_grad();
+                    std::vector<Tensor<double>> out;
+                    for (const auto& r : results) out.push_back(r.value());
+                    if (twist == Twist::asked_for) {
+                        const std::vector<Variable<double>> asked{in[0], t, in[2]};
+                        for (auto& g : grad(loss_of(results), std::span<const Variable<double>>(asked))) {
+                            out.push_back(std::move(g));
+                        }
+                        return out;
+                    }
+                    // Twice, so that gradients are added to those that are there.
+                    const Variable<double> loss = loss_of(results);
+                    backward(loss, {.retain_graph = true});
+                    backward(loss);
+                    out.push_back(t.grad());
+                    for (std::size_t i = twist == Twist::retained ? 0 : 1; i < 4 + layer.states; ++i) {
+                        out.push_back(in[i].grad());
+                    }
+                    return out;
+                };
+                const auto got = run(true), expected = run(false);
+                REQUIRE(got.size() == expected.size());
+                for (std::size_t i = 0; i < got.size(); ++i) {
+                    CAPTURE(i);
+                    CHECK(worst_difference(got[i], expected[i]) <= 1e-12);
+                }
+            }
+        }
+    }
 }

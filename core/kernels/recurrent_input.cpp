@@ -1,0 +1,154 @@
+#include "seqgrad/core/kernels/recurrent_input.hpp"
+
+#include <algorithm>
+
+#include "seqgrad/core/internal/parallel.hpp"
+#include "seqgrad/core/kernels/cell.hpp"
+#include "seqgrad/core/kernels/gemm.hpp"
+
+namespace seqgrad::kernels {
+namespace {
+
+using Chunk = Timeline::Chunk;
+
+/// A chunk's rows of a batch-major array [B, T, D].
+template <class T>
+const T* gather(const Timeline& time, const Chunk& chunk, std::size_t features, const T* x, T* target) {
+    const bool in_order = time.whole() && !time.go_backwards() && (time.batch() == 1 || time.steps() == 1);
+    if (in_order) return x + chunk.row * features;
+    T* to = target;
+    time.for_each_row(chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
+        const T* row = x + (sample * time.steps() + time.step(position)) * features;
+        to = std::copy(row, row + features, to);
+    });
+    return target;
+}
+
+/// The way back.
+template <class T>
+void scatter(const Timeline& time, const Chunk& chunk, std::size_t features, const T* source,
+             GradientTarget<T> target) {
+    const T* from = source;
+    time.for_each_row(chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
+        T* to = target.data + (sample * time.steps() + time.step(position)) * features;
+        if (target.beta == T(0)) {
+            std::copy(from, from + features, to);
+        } else {
+            for (std::size_t i = 0; i < features; ++i) to[i] = target.beta * to[i] + from[i];
+        }
+        from += features;
+    });
+}
+
+/// Makes way for the gradient of x where rows are written to it: what no row belongs to is zero.
+template <class T>
+void clear_uncounted(const Timeline& time, std::size_t features, GradientTarget<T> target) {
+    if (!target.data || target.beta != T(0) || time.whole()) return;
+    std::fill(target.data, target.data + time.batch() * time.steps() * features, T(0));
+}
+
+}  // namespace
+
+template <class T>
+RecurrentInput<T>::RecurrentInput(Cell cell, const RecurrentSizes& sizes, const Timeline& timeline,
+                                  RecurrentX<T> x, const T* kernel, std::size_t most_rows)
+    : sizes_(sizes),
+      time_(timeline),
+      x_(x),
+      kernel_(kernel),
+      first_(layout(cell).input.gates * sizes.units),
+      groups_(layout(cell).input.count),
+      columns_(gate_groups(cell) * sizes.units),
+      rows_(x.ids ? 0 : most_rows * sizes.features) {}
+
+template <class T>
+template <class F>
+void RecurrentInput<T>::for_each_id(const Chunk& chunk, const F& f) const {
+    std::size_t row = 0;
+    time_.for_each_row(chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
+        f(static_cast<std::size_t>(x_.ids[sample * time_.steps() + time_.step(position)]), row++);
+    });
+}
+
+template <class T>
+void RecurrentInput<T>::project(const Chunk& chunk, T* gates) {
+    const std::size_t features = sizes_.features;
+    const auto multiply = [&](std::size_t rows, const T* x, T* to, std::size_t stride) {
+        gemm(Transpose::no, Transpose::no, rows, width(), features, T(1), x, features, kernel_, width(), T(0),
+             to, stride);
+    };
+    if (!x_.ids) {
+        return multiply(chunk.rows, gather(time_, chunk, features, x_.data, rows_.data()), gates + first_,
+                        columns_);
+    }
+    if (projected_.size() == 0) {
+        projected_ = Scratch<T>(x_.table_rows * width());
+        multiply(x_.table_rows, x_.data, projected_.data(), width());
+    }
+    detail::parallel_runs(width(), chunk.rows * width(), [&](std::size_t begin, std::size_t end) {
+        for_each_id(chunk, [&](std::size_t id, std::size_t row) {
+            const T* from = projected_.data() + id * width();
+            std::copy(from + begin, from + end, gates + row * columns_ + first_ + begin);
+        });
+    });
+}
+
+template <class T>
+RecurrentInputGradient<T>::RecurrentInputGradient(RecurrentInput<T>& input, GradientTarget<T> kernel,
+                                                  GradientTarget<T> x)
+    : input_(input),
+      kernel_(kernel),
+      x_(x),
+      sums_(input.x_.ids && (kernel.data || x.data) ? input.x_.table_rows * input.width() : 0) {
+    std::fill(sums_.data(), sums_.data() + sums_.size(), T(0));
+    if (!input.x_.ids) clear_uncounted(input.time_, input.sizes_.features, x);
+}
+
+template <class T>
+void RecurrentInputGradient<T>::add(const Chunk& chunk, const T* gates) {
+    const std::size_t features = input_.sizes_.features, width = input_.width(), columns = input_.columns_;
+    const T* input_gates = gates + input_.first_;
+    if (input_.x_.ids) {
+        if (sums_.size() == 0) return;
+        detail::parallel_runs(width, chunk.rows * width, [&](std::size_t begin, std::size_t end) {
+            input_.for_each_id(chunk, [&](std::size_t id, std::size_t row) {
+                T* to = sums_.data() + id * width;
+                const T* from = input_gates + row * columns;
+                for (std::size_t i = begin; i < end; ++i) to[i] += from[i];
+            });
+        });
+        return;
+    }
+    if (kernel_.data) {
+        const T* x = gather(input_.time_, chunk, features, input_.x_.data, input_.rows_.data());
+        gemm(Transpose::yes, Transpose::no, features, width, chunk.rows, T(1), x, features, input_gates,
+             columns, kernel_.beta, kernel_.data, width);
+        kernel_.beta = T(1);
+    }
+    if (x_.data) {
+        gemm(Transpose::no, Transpose::yes, chunk.rows, features, width, T(1), input_gates, columns,
+             input_.kernel_, width, T(0), input_.rows_.data(), features);
+        scatter(input_.time_, chunk, features, input_.rows_.data(), x_);
+    }
+}
+
+template <class T>
+void RecurrentInputGradient<T>::finish() {
+    if (sums_.size() == 0) return;
+    const std::size_t features = input_.sizes_.features, width = input_.width(), rows = input_.x_.table_rows;
+    if (kernel_.data) {
+        gemm(Transpose::yes, Transpose::no, features, width, rows, T(1), input_.x_.data, features,
+             sums_.data(), width, kernel_.beta, kernel_.data, width);
+    }
+    if (x_.data) {
+        gemm(Transpose::no, Transpose::yes, rows, features, width, T(1), sums_.data(), width, input_.kernel_,
+             width, x_.beta, x_.data, features);
+    }
+}
+
+template class RecurrentInput<float>;
+template class RecurrentInput<double>;
+template class RecurrentInputGradient<float>;
+template class RecurrentInputGradient<double>;
+
+}  // namespace seqgrad::kernels
