@@ -120,6 +120,24 @@ const T* gather_states_before(const Timeline& time, const Chunk& chunk, std::siz
     return target;
 }
 
+/// The states before a chunk and those of its rows, from the initial ones and the outputs, where every step
+/// of every sample counts.
+template <class T>
+void gather_states_from_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* initial,
+                                const T* sequence, T* target) {
+    const auto gather_step = [&](std::size_t position) {
+        for (std::size_t sample = 0; sample < time.batch(); ++sample) {
+            target = std::copy_n(sequence + (sample * time.steps() + position) * units, units, target);
+        }
+    };
+    if (chunk.round == 0) {
+        target = std::copy_n(initial, time.batch() * units, target);
+    } else {
+        gather_step(chunk.round - 1);
+    }
+    for (std::size_t i = 0; i < chunk.rounds; ++i) gather_step(chunk.round + i);
+}
+
 template <class T>
 void write_states(const Timeline& time, std::size_t units, const T* source, GradientTarget<T> target) {
     if (!target.data) return;
@@ -135,7 +153,8 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
     const Timeline& time = pass.timeline;
     const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
-    const bool has_c = pass.cell == Cell::lstm, keep = pass.saved.h != nullptr;
+    const bool has_c = pass.cell == Cell::lstm, keep_c = has_c && pass.saved.c != nullptr;
+    const bool keep_h = pass.saved.h != nullptr && pass.saved.h_kept;
     const std::size_t columns = gate_groups(pass.cell) * s.units;
     const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
     const Largest most = largest(time, chunks);
@@ -144,12 +163,13 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     ForwardWeights<T> weights(pass.cell, s.units, steps, pass.weights);
     RecurrentInput<T> input(pass.cell, s, time, pass.x, pass.weights.kernel, most.rows);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
-    Scratch<T> h_rows(keep ? 0 : most.states * s.units);
-    Scratch<T> c_rows(keep || !has_c ? 0 : most.states * s.units);
+    Scratch<T> h_rows(keep_h ? 0 : most.states * s.units);
+    Scratch<T> c_rows(keep_c || !has_c ? 0 : most.states * s.units);
 
-    T* h = keep ? pass.saved.h : h_rows.data();
-    T* c = !has_c ? nullptr : keep ? pass.saved.c : c_rows.data();
+    T* h = keep_h ? pass.saved.h : h_rows.data();
+    T* c = !has_c ? nullptr : keep_c ? pass.saved.c : c_rows.data();
     gather_states(time, s.units, pass.initial_h, h);
+    if (pass.saved.h != nullptr && !keep_h) std::copy_n(h, s.batch * s.units, pass.saved.h);
     if (has_c) gather_states(time, s.units, pass.initial_c, c);
     // Samples without a counted step end where they begin.
     const std::size_t begun = time.rounds() == 0 ? 0 : time.active(0);
@@ -185,14 +205,15 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
         // On to the states that the next chunk starts from.
         const std::size_t end = chunk.round + chunk.rounds;
         const std::size_t done = (time.first_state(end) - time.first_state(chunk.round)) * s.units;
-        if (keep) {
-            h += done;
-            if (has_c) c += done;
-        } else {
-            const std::size_t last = time.active_before(end) * s.units;
-            std::copy(h + done, h + done + last, h);
-            if (has_c) std::copy(c + done, c + done + last, c);
-        }
+        const auto go_on = [&](bool keep, T*& states) {
+            if (keep) {
+                states += done;
+            } else {
+                std::copy_n(states + done, time.active_before(end) * s.units, states);
+            }
+        };
+        go_on(keep_h, h);
+        if (has_c) go_on(keep_c, c);
     }
 }
 
@@ -218,6 +239,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     RecurrentInputGradient<T> input_gradient(input, pass.kernel_grad, pass.x_grad);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> gradient_rows(time.whole() || !pass.d_sequence ? 0 : most.rows * s.units);
+    Scratch<T> state_rows(pass.saved.h_kept ? 0 : most.states * s.units);
     Scratch<T> h_rows(time.whole() ? 0 : most.rows * s.units);
     Scratch<bool> cuts(time.truncated() ? most.rows : 0);
     Scratch<T> dh(state), dc(has_c ? state : 0), bias_sums(tiles.count() * columns);
@@ -236,7 +258,12 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         const Chunk& chunk = *it;
         T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
         const std::size_t before = time.active_before(chunk.round);
-        T* h = pass.saved.h + time.first_state(chunk.round) * s.units;
+        T* h = state_rows.data();
+        if (pass.saved.h_kept) {
+            h = pass.saved.h + time.first_state(chunk.round) * s.units;
+        } else {
+            gather_states_from_outputs(time, chunk, s.units, pass.saved.h, pass.sequence, h);
+        }
         T* c = has_c ? pass.saved.c + time.first_state(chunk.round) * s.units : nullptr;
         if (recompute) {
             input.project(chunk, gates);

@@ -45,6 +45,9 @@ struct RecurrentSaved {
     T* gates;  ///< [R, gate_groups U]; null: not kept, and for simple_rnn
     T* h;      ///< [B + R, U]: the initial states, then one for every row
     T* c;      ///< [B + R, U]; lstm only
+    /// Where every step of every sample counts, the states are the outputs: h may then have the initial ones
+    /// alone, [B, U], and the backward pass be given the sequence.
+    bool h_kept = true;
 };
 
 /// A recurrent layer over a whole sequence. All arrays are dense and row-major and need no alignment; outputs
@@ -83,6 +86,7 @@ struct RecurrentBackward {
     RecurrentSaved<T> saved;
     /// Whether saved.gates has the gates; they are computed again from the states otherwise.
     bool gates_kept;
+    const T* sequence;    ///< the outputs [B, T, U] where saved.h is not kept; not read otherwise
     const T* d_sequence;  ///< gradient of the sequence [B, T, U], or null
     const T* d_final_h;   ///< gradient of the final states [B, U], or null
     const T* d_final_c;

@@ -114,15 +114,17 @@ const T* data_or_null(const Variable<T>& v) {
 template <class T>
 struct States {
     Tensor<T> gates, h, c;
+    bool h_kept;
 
-    States(Cell cell, const RecurrentSizes& s, std::size_t rows, bool keep_gates)
+    States(Cell cell, const RecurrentSizes& s, std::size_t rows, bool keep_gates, bool keep_h)
         : gates(Shape{keep_gates ? rows : 0, kernels::gate_groups(cell) * s.units}),
-          h(Shape{s.batch + rows, s.units}),
-          c(Shape{cell == Cell::lstm ? s.batch + rows : 0, s.units}) {}
+          h(Shape{s.batch + (keep_h ? rows : 0), s.units}),
+          c(Shape{cell == Cell::lstm ? s.batch + rows : 0, s.units}),
+          h_kept(keep_h) {}
 
     kernels::RecurrentSaved<T> pointers(Cell cell) {
         return {gates.shape()[0] == 0 ? nullptr : gates.data(), h.data(),
-                cell == Cell::lstm ? c.data() : nullptr};
+                cell == Cell::lstm ? c.data() : nullptr, h_kept};
     }
 };
 
@@ -131,12 +133,13 @@ struct States {
 template <class T>
 class ThroughTime {
   public:
-    ThroughTime(Cell cell, const RecurrentSizes& sizes, Timeline timeline, bool return_sequences,
+    /// `sequence` is the result that has the outputs, where there is one.
+    ThroughTime(Cell cell, const RecurrentSizes& sizes, Timeline timeline, const Variable<T>* sequence,
                 const Operands<T>& in, States<T> states, const detail::Lookup<T>* lookup)
         : cell_(cell),
           sizes_(sizes),
           timeline_(std::move(timeline)),
-          sequence_(return_sequences),
+          returns_sequence_(sequence != nullptr),
           x_(in.x),
           kernel_(in.kernel),
           recurrent_kernel_(in.recurrent_kernel),
@@ -146,6 +149,7 @@ class ThroughTime {
         has_h_ = static_cast<bool>(in.initial_h);
         has_c_ = static_cast<bool>(in.initial_c);
         if (lookup != nullptr) lookup_.emplace(*lookup);
+        if (!states_.h_kept) sequence_.emplace(*sequence);
     }
 
     void operator()(Backward<T>& pass) {
@@ -174,7 +178,8 @@ class ThroughTime {
                                            .weights = weights(),
                                            .saved = states_.pointers(cell_),
                                            .gates_kept = gates_kept_,
-                                           .d_sequence = grad(sequence_),
+                                           .sequence = sequence_ ? sequence_->value().data() : nullptr,
+                                           .d_sequence = grad(returns_sequence_),
                                            .d_final_h = grad(true),
                                            .d_final_c = grad(cell_ == Cell::lstm),
                                            .x_grad = d_x,
@@ -198,9 +203,9 @@ class ThroughTime {
     Cell cell_;
     RecurrentSizes sizes_;
     Timeline timeline_;
-    bool sequence_, has_h_, has_c_, gates_kept_;
+    bool returns_sequence_, has_h_, has_c_, gates_kept_;
     Saved<T> x_, kernel_, recurrent_kernel_;
-    std::optional<Saved<T>> bias_;
+    std::optional<Saved<T>> bias_, sequence_;
     std::optional<detail::Lookup<T>> lookup_;
     States<T> states_;
 };
@@ -221,7 +226,9 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
                        .bptt_steps = options.bptt_steps});
     std::optional<States<T>> states;
     if (detail::needs_graph<T>(operands)) {
-        states.emplace(cell, s, timeline.rows(), cell != Cell::simple_rnn && !options.recompute);
+        const bool keep_gates = cell != Cell::simple_rnn && !options.recompute;
+        const bool keep_h = !(options.return_sequences && timeline.whole());
+        states.emplace(cell, s, timeline.rows(), keep_gates, keep_h);
     }
 
     // Anomaly mode looks at every step.
@@ -249,11 +256,11 @@ LstmResult<T> run(Cell cell, const Operands<T>& in, const RecurrentOptions& opti
     if (cell == Cell::lstm) results.push_back(constant(std::move(c)));
     const std::span<const Variable<T>> values(results), inputs(operands);
     // Without a graph there is nothing to run backward, but anomaly mode still looks at the values.
-    results = states
-                  ? record_several<T>(name_of(cell), values, inputs,
-                                      ThroughTime<T>(cell, s, std::move(timeline), options.return_sequences,
-                                                     in, std::move(*states), lookup))
-                  : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
+    results = states ? record_several<T>(name_of(cell), values, inputs,
+                                         ThroughTime<T>(cell, s, std::move(timeline),
+                                                        options.return_sequences ? &results[0] : nullptr, in,
+                                                        std::move(*states), lookup))
+                     : record_several<T>(name_of(cell), values, inputs, [](Backward<T>&) {});
     LstmResult<T> out;
     auto next = results.begin();
     if (options.return_sequences) out.sequence = *next++;

@@ -24,7 +24,7 @@ struct RecurrentOptions {
     /// `bptt_steps` steps, as if the state had been detached there; 0: it goes all the way. Steps are counted
     /// in the order of processing, whether or not the mask counts them. Williams and Peng 1990.
     std::size_t bptt_steps = 0;
-    /// Keeps only states for the backward pass, which computes the gates again: a third of lstm's memory for
+    /// Keeps only states for the backward pass, which computes the gates again: a fifth of lstm's memory for
     /// about a third more time. The gradients are the same, bit for bit.
     bool recompute = false;
     /// gru only: whether the reset gate is applied after the recurrent product.

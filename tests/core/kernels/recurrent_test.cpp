@@ -79,6 +79,8 @@ struct Way {
     /// Where arrays begin, in elements behind a boundary of 64 bytes.
     std::size_t offset = 0;
     bool keep_gates = true;
+    /// Whether the states are kept where the outputs have them too.
+    bool keep_h = true;
     /// Gradients are added to `before` when beta is 1.
     T beta = 0, before = std::numeric_limits<T>::quiet_NaN();
 };
@@ -100,9 +102,10 @@ Run<T> run(Cell cell, const RecurrentSizes& s, const Timeline& time, const Input
     const T* x = input(in.x);
     const RecurrentWeights<T> weights{input(in.kernel), input(in.recurrent_kernel),
                                       input(in.bias, given.bias)};
+    const bool keep_h = way.keep_h || !given.sequence || !time.whole();
     const RecurrentSaved<T> saved{
         output(rows * s.units * gate_groups(cell), cell != Cell::simple_rnn && way.keep_gates),
-        output((s.batch + rows) * s.units), output((s.batch + rows) * s.units, has_c)};
+        output((s.batch + (keep_h ? rows : 0)) * s.units), output((s.batch + rows) * s.units, has_c), keep_h};
     T* const sequence = output(s.batch * s.steps * s.units, given.sequence);
     T* const final_h = output(state);
     T* const final_c = output(state, has_c);
@@ -132,6 +135,7 @@ Run<T> run(Cell cell, const RecurrentSizes& s, const Timeline& time, const Input
                            .weights = weights,
                            .saved = saved,
                            .gates_kept = way.keep_gates,
+                           .sequence = keep_h ? nullptr : sequence,
                            .d_sequence = input(cotangents.sequence, given.sequence),
                            .d_final_h = input(cotangents.h, given.final_state),
                            .d_final_c = input(cotangents.c, given.final_state && has_c),
@@ -328,14 +332,17 @@ void check(const Problem& p, Expected& expected, double tolerance) {
         CHECK(inferred.h == got.outputs.h);
         if (p.cell == Cell::lstm) CHECK(inferred.c == got.outputs.c);
 
-        auto recomputed =
-            run<T>(p.cell, p.s, time, in, cotangents, p.given, set, {.offset = 1, .keep_gates = false});
+        auto recomputed = run<T>(p.cell, p.s, time, in, cotangents, p.given, set,
+                                 {.offset = 1, .keep_gates = false, .keep_h = false});
+        auto as_trained =
+            run<T>(p.cell, p.s, time, in, cotangents, p.given, set, {.offset = 1, .keep_h = false});
         double product = 0, largest = 1;
         for (std::size_t i = 0; i < got.gradients.arrays().size(); ++i) {
             const Array<T>& gradient = *got.gradients.arrays()[i];
             if (gradient.empty() || (i == 3 && !p.given.bias)) continue;
             INFO("gradient of input ", i);
             CHECK(*recomputed.gradients.arrays()[i] == gradient);
+            CHECK(*as_trained.gradients.arrays()[i] == gradient);
             double scale = 1;
             for (std::size_t j = 0; j < gradient.size(); ++j) {
                 product += double(gradient[j]) * (*expected.direction.arrays()[i])[j];
