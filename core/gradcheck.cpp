@@ -683,8 +683,8 @@ class Checker {
             const bool changed =
                 now.size() != before.size() ||
                 (!now.empty() && std::memcmp(now.data(), before.data(), now.size_bytes()) != 0);
-            const bool got = !inputs_[i].requires_grad() &&
-                             (leaves[i].has_grad() || leaves[i].node()->pending);
+            const bool got =
+                !inputs_[i].requires_grad() && (leaves[i].has_grad() || leaves[i].node()->pending);
             if (!changed && !got) continue;
             report_.input = i;
             report_.input_index.clear();
