@@ -43,6 +43,10 @@ Variable<T>::Variable(Tensor<T>&& value, bool requires_grad)
 }
 
 template <class T>
+Variable<T>::Variable(const Tensor<T>& value, bool requires_grad)
+    : Variable(Tensor<T>(value), requires_grad) {}
+
+template <class T>
 T Variable<T>::item() const {
     if (size() != 1) {
         throw ShapeError(fmt::format("item: expected one element, got shape {}", to_string(shape())));

@@ -33,8 +33,7 @@ class Variable {
 
     /// A leaf. `requires_grad` makes it a parameter, otherwise it is a constant.
     explicit Variable(Tensor<T>&& value, bool requires_grad = false);
-    explicit Variable(const Tensor<T>& value, bool requires_grad = false)
-        : Variable(Tensor<T>(value), requires_grad) {}
+    explicit Variable(const Tensor<T>& value, bool requires_grad = false);
 
     explicit operator bool() const noexcept { return static_cast<bool>(value_); }
 

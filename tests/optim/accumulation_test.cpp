@@ -159,7 +159,7 @@ TEST_CASE("a gradient that is not finite gathers nothing") {
 
 TEST_CASE("gathered gradients of parameters longer than a piece are right in every element") {
     const std::size_t n = 20001;
-    Tensor<double> gradient(Shape{n});
+    Tensor<double> gradient = zeros<double>({n});
     for (std::size_t i = 0; i < n; ++i) gradient.data()[i] = std::sin(static_cast<double>(i));
     Parameters w{parameter(zeros<double>({n}))};
     SGD<double> sgd({.learning_rate = 1.0, .gradient_accumulation_steps = 2});
