@@ -85,13 +85,13 @@ Step recurrent(std::istream& words) {
     if (cell == "GRU") layer = std::make_shared<GRU<float>>(GRUConfig{.units = U, .return_sequences = true});
     if (!words || !layer) throw std::runtime_error("recurrent: takes CELL IN OUT B T D U");
     const auto x = constant(read(in, "x", {B, T, D}));
-    const auto gradient = std::make_shared<Tensor<float>>(read(in, "output_gradient", {B, T, U}));
+    const Variable<float> gradient = constant(read(in, "output_gradient", {B, T, U}));
     layer->build(any_batch(x.shape()));
     read_parameters(in, *layer);
     const auto step = [layer, x, gradient] {
         for (auto& p : layer->parameters()) p.variable.clear_grad();
         Variable<float> y = (*layer)(x);
-        backward(y, *gradient);
+        backward(y, gradient);
         return y;
     };
     write(out, "output", step().value());
@@ -115,14 +115,14 @@ Step attention(std::istream& words) {
                                .input_feeding = feeding});
     const auto x = constant(read(in, "x", {B, T, D}));
     auto memory = parameter(read(in, "memory", {B, S, M}));
-    const auto gradient = std::make_shared<Tensor<float>>(read(in, "output_gradient", {B, T, U}));
+    const Variable<float> gradient = constant(read(in, "output_gradient", {B, T, U}));
     decoder->build_for({any_batch(x.shape()), any_batch(memory.shape())});
     read_parameters(in, *decoder);
     auto step = [decoder, x, memory, gradient]() mutable {
         for (auto& p : decoder->parameters()) p.variable.clear_grad();
         memory.clear_grad();
         Variable<float> y = decoder->run(x, memory).sequence;
-        backward(y, *gradient);
+        backward(y, gradient);
         return y;
     };
     write(out, "output", step().value());

@@ -27,7 +27,7 @@ class Layer {
   public:
     Layer(const Case& c, std::size_t groups)
         : x_(constant(draw<T>({c.batch, c.steps, c.features}))),
-          gradient_(draw<T>({c.batch, c.steps, c.units})) {
+          gradient_(constant(draw<T>({c.batch, c.steps, c.units}))) {
         const std::size_t columns = groups * c.units;
         const double scale = 1 / std::sqrt(static_cast<double>(c.units));
         weights_ = {parameter(draw<T>({c.features, columns}, scale)),
@@ -51,7 +51,7 @@ class Layer {
 
   private:
     Variable<T> x_;
-    Tensor<T> gradient_;
+    Variable<T> gradient_;
     std::vector<Variable<T>> weights_;
 };
 

@@ -33,7 +33,7 @@ class Pass {
     Pass& operator=(const Pass&) = delete;
 
     /// Afterwards the gradients of leaves, and of nodes that are targets or retain theirs, are pending.
-    void run(const Tensor<T>& gradient, bool retain_graph) {
+    void run(const detail::ValueRef<T>& gradient, bool retain_graph) {
         for (const NodeRef& node : nodes_) {
             if (node->graph_freed()) {
                 throw ValueError(
@@ -42,7 +42,7 @@ class Pass {
                                 node->op()));
             }
         }
-        output_->pending = detail::ValueRef<T>(new detail::Value<T>(gradient));
+        output_->pending = gradient;
         for (NodeRef& node : nodes_) {
             if (node->is_leaf()) continue;
             if (node->wanted && node->reached()) propagate(*node);
@@ -125,26 +125,33 @@ Tensor<T> one_for(const char* function, const Variable<T>& loss) {
 
 }  // namespace
 
-template <class T, std::same_as<Tensor<T>> Gradient>
-void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptions options) {
-    check_output("backward", output, gradient);
+template <class T>
+void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options) {
+    check_output("backward", output, gradient.value());
     Pass<T> pass(output);
     for (const detail::NodeRef<T>& node : pass.nodes()) node->wanted = true;
-    pass.run(gradient, options.retain_graph);
+    pass.run(gradient.value_ref(), options.retain_graph);
     // Only now, when nothing can fail any more, do the leaves' gradients change.
     for (const detail::NodeRef<T>& node : pass.nodes()) {
         if (!node->pending) continue;
         if (node->grad) {
             detail::add_to(node->grad->tensor, node->pending->tensor);
+        } else if (node->pending.is_shared()) {
+            node->grad = detail::ValueRef<T>(new detail::Value<T>(node->pending->tensor));
         } else {
             node->grad = std::move(node->pending);
         }
     }
 }
 
+template <class T, std::same_as<Tensor<T>> Gradient>
+void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptions options) {
+    backward(output, constant(gradient), options);
+}
+
 template <class T>
 void backward(const Variable<T>& loss, BackwardOptions options) {
-    backward(loss, one_for("backward", loss), options);
+    backward(loss, constant(one_for("backward", loss)), options);
 }
 
 template <class T, std::same_as<Tensor<T>> Gradient>
@@ -165,7 +172,7 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
                             return input && input->wanted;
                         });
     }
-    pass.run(gradient, options.retain_graph);
+    pass.run(constant(gradient).value_ref(), options.retain_graph);
     std::vector<Tensor<T>> gradients;
     gradients.reserve(variables.size());
     for (const Variable<T>& v : variables) {
@@ -182,6 +189,8 @@ std::vector<Tensor<T>> grad(const Variable<T>& loss, std::span<const Variable<T>
 }
 
 template void backward(const Variable<float>&, BackwardOptions);
+template void backward(const Variable<float>&, const Variable<float>&, BackwardOptions);
+template void backward(const Variable<double>&, const Variable<double>&, BackwardOptions);
 template void backward(const Variable<double>&, BackwardOptions);
 template void backward(const Variable<float>&, const Tensor<float>&, BackwardOptions);
 template void backward(const Variable<double>&, const Tensor<double>&, BackwardOptions);

@@ -30,6 +30,10 @@ void backward(const Variable<T>& loss, BackwardOptions options = {});
 template <class T, std::same_as<Tensor<T>> Gradient>
 void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptions options = {});
 
+/// The same with a gradient that is not copied, however large it is: its value is read, and stays as it is.
+template <class T>
+void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options = {});
+
 /// d loss / d v for each of `variables`, parameters or results of operations, without touching any stored
 /// gradient. Zeros for one that the loss does not depend on. Throws as `backward` does.
 template <class T>

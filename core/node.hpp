@@ -37,6 +37,8 @@ class Ref {
     Object* operator->() const noexcept { return object_; }
     Object& operator*() const noexcept { return *object_; }
     explicit operator bool() const noexcept { return object_ != nullptr; }
+    /// Whether others refer to it too. Not for null.
+    bool is_shared() const noexcept { return object_->references.load(std::memory_order_relaxed) > 1; }
     friend bool operator==(const Ref&, const Ref&) noexcept = default;
 
   private:

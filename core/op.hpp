@@ -108,7 +108,7 @@ class Backward {
     GradientBuffer<T> buffer(std::size_t i);
 
   private:
-    bool keeps_grad() const { return node_.target || node_.retains_grad; }
+    bool keeps_grad() const { return node_.target || node_.retains_grad || node_.pending.is_shared(); }
     bool can_pass_on(std::size_t i) const;
 
     detail::Node<T>& node_;

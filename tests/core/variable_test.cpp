@@ -51,6 +51,19 @@ TEST_CASE("backward accumulates into parameters until cleared") {
     CHECK_THROWS_AS(x.grad(), ValueError);
 }
 
+TEST_CASE("a gradient given as a Variable is read and stays as it is") {
+    const auto x = parameter(tensor<double>({2}, {1, 2})), y = parameter(tensor<double>({2}, {3, 4}));
+    const auto gradient = constant(tensor<double>({2}, {5, 7}));
+    backward(x, gradient);
+    backward(x + y, gradient);
+    backward(negative(negative(x)), gradient, {.retain_graph = true});
+    CHECK(x.grad() == tensor<double>({2}, {15, 21}));
+    CHECK(y.grad() == gradient.value());
+    CHECK(gradient.value() == tensor<double>({2}, {5, 7}));
+    CHECK_FALSE(gradient.has_grad());
+    CHECK_THROWS_AS(backward(x, constant(tensor<double>({1}, {1}))), ShapeError);
+}
+
 TEST_CASE("a Variable used several times gets the sum of its gradients") {
     const Variable<double> x = scalar(2);
     const Variable<double> y = x * x;
