@@ -198,8 +198,7 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
     }
     Tensor<T> value(shape);
     detail::strided_copy(shape, value.data(), detail::dense_steps(shape), x.value().data(), steps);
-    return record("broadcast_to", std::move(value), {x},
-                  [](Backward<T>& pass) { pass.pass_on(0); });
+    return record("broadcast_to", std::move(value), {x}, [](Backward<T>& pass) { pass.pass_on(0); });
 }
 
 template <class T>
