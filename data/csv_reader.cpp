@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,16 +28,26 @@ char checked_delimiter(const CsvOptions& options) {
     return options.delimiter;
 }
 
+/// Where a name stands for the second time, first; the number of names where none does. Sorts, because a file
+/// may have millions of columns.
+std::size_t first_repeated(const std::vector<std::string>& names) {
+    std::vector<std::size_t> order(names.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) -> const std::string& { return names[i]; });
+    std::size_t first = names.size();
+    for (std::size_t i = 1; i < order.size(); ++i)
+        if (names[order[i]] == names[order[i - 1]]) first = std::min(first, order[i]);
+    return first;
+}
+
 /// The column names that the first record gives, checked against the options.
 std::vector<std::string> column_names(const CsvRecords& records, const CsvOptions& options) {
     std::vector<std::string> names;
-    for (const CsvRecords::Field& field : records.fields()) {
-        std::string name = options.header ? field.text : std::to_string(names.size() + 1);
-        if (detail::contains(names, name)) {
-            records.refuse(field.line, names.size() + 1,
-                           "expected a new column name, got " + quoted(name) + " again");
-        }
-        names.push_back(std::move(name));
+    for (const CsvRecords::Field& field : records.fields())
+        names.push_back(options.header ? field.text : std::to_string(names.size() + 1));
+    if (const std::size_t repeated = first_repeated(names); repeated < names.size()) {
+        records.refuse(records.fields()[repeated].line, repeated + 1,
+                       "expected a new column name, got " + quoted(names[repeated]) + " again");
     }
     for (const std::string& name : options.text_columns) {
         if (!detail::contains(names, name)) {

@@ -34,9 +34,11 @@ std::string quoted(std::string_view text) {
 }
 
 std::string listed(const std::vector<std::string>& names) {
+    constexpr std::size_t most = 100;
     std::string out;
-    for (const std::string& name : names) out += (out.empty() ? "" : ", ") + quoted(name);
-    return out;
+    for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
+        out += (out.empty() ? "" : ", ") + quoted(names[i]);
+    return names.size() > most ? fmt::format("{} and {} more", out, names.size() - most) : out;
 }
 
 bool contains(const std::vector<std::string>& list, std::string_view text) {

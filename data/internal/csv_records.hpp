@@ -15,7 +15,7 @@ namespace seqgrad::detail {
 /// The beginning of a text in quotes, for messages.
 std::string quoted(std::string_view text);
 
-/// The names in quotes, one after the other.
+/// The names in quotes, one after the other; of very many the first ones.
 std::string listed(const std::vector<std::string>& names);
 
 /// Whether `text` is one of the list.

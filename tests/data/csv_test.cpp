@@ -151,6 +151,7 @@ TEST_CASE("format errors name file, line, field and what was expected") {
     refused("a,b\n1,2\n\n3,4\n", "t.csv:3:1: expected 2 fields, got an empty line");
     refused("a\n1\n\n3\n", "t.csv:3:1: expected 1 fields, got an empty line");
     refused("a,b,a\n", "t.csv:1:3: expected a new column name, got \"a\" again");
+    refused("b,a,a,b\n", "t.csv:1:3: expected a new column name, got \"a\" again");
     refused("a,b\n", "t.csv:1:1: expected a column \"date\"; the columns are \"a\", \"b\"",
             {.text_columns = {"date"}});
     refused("a,b\n1,\"2\n3,4\n", "t.csv:2:2: expected a closing quote before the end of the file");
@@ -217,4 +218,19 @@ TEST_CASE("the bundled series are read whole") {
     CHECK(macro.rows() == 203);
     CHECK(macro.names().size() == 14);
     CHECK(macro.numbers("realint").back() == -3.44);
+}
+
+TEST_CASE("a file may have very many columns") {
+    std::string names;
+    for (int i = 0; i < 200000; ++i) names += "c" + std::to_string(i) + ",";
+    CHECK(parse_csv(names + "last\n", "t.csv").names().size() == 200001);
+    CHECK_THROWS_WITH_AS(parse_csv(names + "c7\n", "t.csv"),
+                         "t.csv:1:200001: expected a new column name, got \"c7\" again", FormatError);
+    try {
+        parse_csv(names + "last\n", "t.csv").index("missing");
+        FAIL("found a column that is not there");
+    } catch (const ValueError& error) {
+        const std::string message = error.what();
+        CHECK(message.ends_with("\"c99\" and 199901 more"));
+    }
 }

@@ -1,4 +1,5 @@
 // CSV from a text: a table. The first bytes decide about the options.
+#include <algorithm>
 #include <cmath>
 
 #include "harness.hpp"
@@ -14,7 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (decide.coin()) options.text_columns = {options.header ? "date" : "1"};
     try {
         const CsvTable table = parse_csv(decide.rest(), "fuzz.csv", options);
-        for (const std::string& name : table.names()) {
+        constexpr std::size_t most = 10;  // every one is looked for among all
+        for (std::size_t i = 0; i < std::min(most, table.names().size()); ++i) {
+            const std::string& name = table.names()[i];
             const std::size_t values =
                 table.is_text(name) ? table.text(name).size() : table.numbers(name).size();
             fuzz::require(values == table.rows(), "every record has a value in every column");
