@@ -31,37 +31,45 @@ struct TemporaryFile {
     ~TemporaryFile() { std::filesystem::remove(path); }
 };
 
+template <Encoding encoding>
 void to_text(benchmark::State& state) {
     const Dense<float> layer = million();
-    for (auto _ : state) benchmark::DoNotOptimize(weights_to_json(layer));
+    for (auto _ : state) benchmark::DoNotOptimize(weights_to_json(layer, {.encoding = encoding}));
 }
 
+template <Encoding encoding>
 void from_text(benchmark::State& state) {
     Dense<float> layer = million();
-    const std::string text = weights_to_json(layer);
+    const std::string text = weights_to_json(layer, {.encoding = encoding});
     for (auto _ : state) weights_from_json(layer, text);
     state.counters["MB"] = 1e-6 * static_cast<double>(text.size());
 }
 
+template <Encoding encoding>
 void to_file(benchmark::State& state) {
     const Dense<float> layer = million();
     const TemporaryFile file;
-    for (auto _ : state) save_weights(layer, file.path);
+    for (auto _ : state) save_weights(layer, file.path, {.encoding = encoding});
 }
 
+template <Encoding encoding>
 void from_file(benchmark::State& state) {
     Dense<float> layer = million();
     const TemporaryFile file;
-    save_weights(layer, file.path);
+    save_weights(layer, file.path, {.encoding = encoding});
     for (auto _ : state) load_weights(layer, file.path);
 }
 
 const int registered = [] {
     const auto add = [](const char* name, auto run) { bench::add(name, run)->Unit(benchmark::kMillisecond); };
-    add("to_text", to_text);
-    add("from_text", from_text);
-    add("to_file", to_file);
-    add("from_file", from_file);
+    add("decimal/to_text", to_text<Encoding::decimal>);
+    add("decimal/from_text", from_text<Encoding::decimal>);
+    add("decimal/to_file", to_file<Encoding::decimal>);
+    add("decimal/from_file", from_file<Encoding::decimal>);
+    add("base64/to_text", to_text<Encoding::base64>);
+    add("base64/from_text", from_text<Encoding::base64>);
+    add("base64/to_file", to_file<Encoding::base64>);
+    add("base64/from_file", from_file<Encoding::base64>);
     return 0;
 }();
 

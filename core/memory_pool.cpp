@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "seqgrad/core/internal/memory_limit.hpp"
+
 namespace seqgrad {
 namespace {
 
@@ -90,11 +92,27 @@ Cache* thread_cache() noexcept {
     return ready_cache != nullptr ? ready_cache : make_thread_cache();
 }
 
+// What the thread may still take, where that is limited.
+thread_local bool limited = false;
+thread_local std::size_t allowed = 0;
+
 }  // namespace
 
 namespace detail {
 
+MemoryLimit::MemoryLimit(std::size_t bytes) noexcept
+    : was_limited_(std::exchange(limited, true)), before_(std::exchange(allowed, bytes)) {}
+
+MemoryLimit::~MemoryLimit() {
+    limited = was_limited_;
+    allowed = before_;
+}
+
 void* pool_allocate(std::size_t bytes) {
+    if (limited) {
+        if (bytes > allowed) throw std::bad_alloc();
+        allowed -= bytes;
+    }
     if (!pooling || bytes > largest_pooled) return system_allocate(bytes);
     const SizeClass c = size_class(bytes);
     if (Cache* cache = thread_cache()) {
@@ -109,6 +127,7 @@ void* pool_allocate(std::size_t bytes) {
 
 void pool_deallocate(void* block, std::size_t bytes) noexcept {
     if (block == nullptr) return;
+    if (limited) allowed += bytes;
     if (!pooling || bytes > largest_pooled) return system_deallocate(block);
     const SizeClass c = size_class(bytes);
     Cache* cache = thread_cache();

@@ -1,56 +1,39 @@
 #pragma once
 
 #include <algorithm>
-#include <cerrno>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "seqgrad/core/error.hpp"
-#include "seqgrad/data/text.hpp"
+#include "seqgrad/layers/files/json.hpp"
+#include "seqgrad/layers/files/stored_tensors.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/layers/weights.hpp"
 
-// A program's trained model as one JSON file: what it takes to make the model again, and its weights.
+// A program's trained model as one JSON file: its weights, and what it takes to make it again.
 
 namespace examples {
 
-/// Replaces the file only once all was written. Throws IoError where that cannot be done.
+/// Throws IoError where the file cannot be written; an older one stays then.
 template <class T>
-void save_model(const seqgrad::Module<T>& model, const char* format, const nlohmann::ordered_json& settings,
+void save_model(const seqgrad::Module<T>& model, const char* program, const nlohmann::ordered_json& settings,
                 const std::string& path) {
-    const std::string unfinished = path + ".part";
-    std::ofstream file(unfinished);
-    file << fmt::format("{{\n\"format\": \"{}\",\n\"version\": 1,\n\"settings\": {},\n\"weights\": {}}}\n",
-                        format, settings.dump(), seqgrad::weights_to_json(model));
-    file.close();
-    std::error_code error;
-    if (file) {
-        std::filesystem::rename(unfinished, path, error);
-    } else {
-        error = {errno, std::generic_category()};
-    }
-    if (error) throw seqgrad::IoError(fmt::format("cannot write {}: {}", path, error.message()));
+    seqgrad::save_weights(model, path, {.metadata = {{"program", program}, {"settings", settings.dump()}}});
 }
 
 /// make(settings) with the file's weights. Throws IoError where the file cannot be read, FormatError where it
-/// is not one that save_model wrote in this format.
+/// is not one that save_model wrote for this program.
 template <class Make>
-auto load_model(const std::string& path, const char* format, const Make& make) {
-    const std::string text = seqgrad::read_text(path);
-    const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+auto load_model(const std::string& path, const char* program, const Make& make) {
+    const seqgrad::JsonFile file = seqgrad::read_json(path);
     try {
-        if (json.is_discarded()) throw seqgrad::FormatError("it is not JSON");
-        if (json.at("format") != format || json.at("version") != 1)
-            throw seqgrad::FormatError("it is of another format or version");
-        auto model = make(json.at("settings"));
-        seqgrad::weights_from_json(model, json.at("weights").dump(), path);
+        if (file.metadata.at("program") != program) throw seqgrad::FormatError("it is of another program");
+        auto model = make(nlohmann::ordered_json::parse(file.metadata.at("settings")));
+        seqgrad::assign_weights(model, file.tensors, path);
         return model;
     } catch (const std::exception& e) {
         throw seqgrad::FormatError(fmt::format("{} is no model of this program: {}", path, e.what()));

@@ -19,6 +19,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/internal/config_fields.hpp"
+#include "seqgrad/layers/internal/model_tree.hpp"
 #include "seqgrad/layers/internal/strict_json.hpp"
 #include "seqgrad/layers/stacked_rnn_cells.hpp"
 
@@ -30,6 +31,9 @@ using Place = detail::JsonPlace;
 
 /// The largest size of anything, so that products of a few of them do not overflow.
 constexpr std::uint64_t largest_size = std::numeric_limits<std::int32_t>::max();
+
+/// The most layers of a chain: adding one takes the longer the more there are.
+constexpr std::size_t most_layers = 10'000;
 
 /// A regularizer or constraint by its class and by Keras's other name for it, in the order of the variant.
 struct RuleName {
@@ -488,7 +492,8 @@ constexpr ModuleClass<T> sequential() {
         "Sequential",
         [](ObjectReader& config, const std::string& name) -> std::unique_ptr<Module<T>> {
             const Place list = config.get("layers");
-            if (!list.json.is_array()) list.expected("an array of layers");
+            if (!list.json.is_array() || list.json.size() > most_layers)
+                list.expected(fmt::format("an array of at most {} layers", most_layers));
             config.finish();
             auto model = std::make_unique<Sequential<T>>();
             model->set_name(name);
@@ -581,6 +586,24 @@ std::unique_ptr<Module<T>> read_module(const Place& at) {
 }  // namespace
 
 template <class T>
+detail::Json detail::tree_of(const Module<T>& module, const std::string& path) {
+    return Writer<T>().module(module, path);
+}
+
+template <class T>
+Sequential<T> detail::sequential_of(const JsonPlace& at) {
+    const std::unique_ptr<Module<T>> module = read_module<T>(at);
+    auto* const model = dynamic_cast<Sequential<T>*>(module.get());
+    if (model == nullptr) {
+        throw FormatError(
+            fmt::format("{}/class_name: expected \"Sequential\", got \"{}\"; layer_from_json reads "
+                        "single layers",
+                        at.path, module->type()));
+    }
+    return std::move(*model);
+}
+
+template <class T>
 std::string to_json(const Module<T>& module) {
     constexpr int indent = 2;
     const Json json = Writer<T>().module(module, "");
@@ -593,15 +616,8 @@ std::string to_json(const Module<T>& module) {
 
 template <class T>
 Sequential<T> model_from_json(std::string_view json) {
-    const std::unique_ptr<Module<T>> module = layer_from_json<T>(json);
-    auto* const model = dynamic_cast<Sequential<T>*>(module.get());
-    if (model == nullptr) {
-        throw FormatError(
-            fmt::format("/class_name: expected \"Sequential\", got \"{}\"; layer_from_json reads "
-                        "single layers",
-                        module->type()));
-    }
-    return std::move(*model);
+    const Json parsed = detail::parse_strictly(json);
+    return detail::sequential_of<T>({parsed, ""});
 }
 
 template <class T>
@@ -610,6 +626,10 @@ std::unique_ptr<Module<T>> layer_from_json(std::string_view json) {
     return read_module<T>({parsed, ""});
 }
 
+template detail::Json detail::tree_of(const Module<float>&, const std::string&);
+template detail::Json detail::tree_of(const Module<double>&, const std::string&);
+template Sequential<float> detail::sequential_of(const JsonPlace&);
+template Sequential<double> detail::sequential_of(const JsonPlace&);
 template std::string to_json(const Module<float>&);
 template std::string to_json(const Module<double>&);
 template Sequential<float> model_from_json(std::string_view);

@@ -1,6 +1,8 @@
 #include "seqgrad/layers/sequential.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -18,9 +20,9 @@ Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
         throw ValueError(
             fmt::format("{}: {} must be the first layer", this->description(), layer->description()));
     }
-    const auto taken = [&](const std::string& name) {
-        return std::ranges::any_of(layers_, [&](const auto& other) { return other->name() == name; });
-    };
+    std::unordered_set<std::string_view> names;
+    for (const auto& other : layers_) names.insert(other->name());
+    const auto taken = [&](const std::string& name) { return names.contains(name); };
     std::string name = layer->name();
     if (name.empty()) {
         const std::string base = detail::snake_case(layer->type());
@@ -75,6 +77,7 @@ void Sequential<T>::build_parameters(const PartialShape& input_shape) {
         this->set_output_shape(*layers_[i], shapes[i + 1]);
     }
     this->set_output_shape(*this, shapes.back());
+    input_shape_ = input_shape;
 }
 
 template <class T>

@@ -46,6 +46,9 @@ class Sequential : public Module<T> {
     /// Layer i. Throws ValueError when there are not so many.
     Module<T>& operator[](std::size_t i) const;
 
+    /// The shape of the input that the model was built for; empty before it is built.
+    const PartialShape& input_shape() const noexcept { return input_shape_; }
+
     std::string type() const override { return "Sequential"; }
     PartialShape compute_output_shape(const PartialShape& input_shape) const override;
 
@@ -57,6 +60,7 @@ class Sequential : public Module<T> {
 
   private:
     std::vector<std::shared_ptr<Module<T>>> layers_;
+    PartialShape input_shape_;
 };
 
 template <class First, class... Rest>

@@ -1,269 +1,139 @@
 #include "seqgrad/train/checkpoint.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <system_error>
-#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/atomic_file.hpp"
-#include "seqgrad/core/internal/crc64.hpp"
 #include "seqgrad/core/internal/json_numbers.hpp"
-#include "seqgrad/layers/internal/strict_json.hpp"
+#include "seqgrad/layers/internal/json_file.hpp"
+#include "seqgrad/train/internal/checkpoint_v1.hpp"
+#include "seqgrad/train/internal/training_fields.hpp"
 
 namespace seqgrad {
 namespace {
 
+using detail::fields;
 using detail::Json;
 using detail::JsonPlace;
 
-constexpr const char* format_name = "seqgrad-checkpoint";
-constexpr std::uint64_t format_version = 1;
-
-// The members of what is saved, in the order of the file: fields(visitor, value) calls visitor(name, member)
-// for each. Reading and writing go over the same list.
-
-/// S itself or const S.
-template <class Given, class S>
-concept Same = std::same_as<std::remove_const_t<Given>, S>;
-
-template <class Given, template <class> class S>
-concept SameTemplate = Same<Given, S<float>> || Same<Given, S<double>>;
-
-template <class S>
-concept AnySlot = Same<S, OptimizerState<float>::Slot> || Same<S, OptimizerState<double>::Slot>;
-
-template <class V>
-void fields(V& v, Same<GeneratorState> auto& s) {
-    v("seed", s.seed);
-    v("counter", s.counter);
-}
-
-template <class V>
-void fields(V& v, SameTemplate<ModuleState> auto& s) {
-    v("generators", s.generators);
-    v("states", s.states);
-}
-
-template <class V>
-void fields(V& v, AnySlot auto& s) {
-    v("name", s.name);
-    v("value", s.value);
-}
-
-template <class V>
-void fields(V& v, SameTemplate<OptimizerState> auto& s) {
-    v("optimizer", s.optimizer);
-    v("iterations", s.iterations);
-    v("learning_rate", s.learning_rate);
-    v("slots", s.slots);
-}
-
-template <class V>
-void fields(V& v, SameTemplate<CallbackState> auto& s) {
-    v("numbers", s.numbers);
-    v("tensors", s.tensors);
-}
-
-template <class V>
-void fields(V& v, Same<Epoch> auto& s) {
-    v("epoch", s.epoch);
-    v("seconds", s.seconds);
-    v("logs", s.logs);
-}
-
-template <class V>
-void fields(V& v, SameTemplate<TrainingState> auto& s) {
-    v("setup", s.setup);
-    v("epoch", s.epoch);
-    v("step", s.step);
-    v("samples", s.samples);
-    v("seconds", s.seconds);
-    v("finished", s.finished);
-    v("loss", s.loss);
-    v("metrics", s.metrics);
-    v("order", s.order);
-    v("batches", s.batches);
-    v("generator", s.generator);
-    v("weights", s.weights);
-    v("model", s.model);
-    v("optimizer", s.optimizer);
-    v("callbacks", s.callbacks);
-    v("history", s.history);
-}
-
 // Writing
 
-/// What is so short that several stand in a line.
-template <class V>
-inline constexpr bool short_text = std::is_arithmetic_v<V>;
-template <class V>
-inline constexpr bool short_text<std::vector<V>> = short_text<V>;
-template <class V>
-inline constexpr bool short_text<std::pair<std::string, V>> = short_text<V>;
-
-/// Writes values to a text. The same values give the same text, and other values another one.
+/// Makes the part "training" of a state, but for the weights, which are put into the document.
 class Writer {
   public:
-    std::string take() { return std::move(text_); }
+    explicit Writer(detail::JsonDocument& document) : document_(document) {}
 
     void operator()(const char* name, const auto& member) {
-        next();
-        text_ += fmt::format("\"{}\": ", name);
-        write(member);
+        Json value = json_of(member);
+        object_[name] = std::move(value);
     }
-
-    void write(const auto& object) requires requires { fields(*this, object); }
-    {
-        const bool state = depth_ == 0;
-        within('{', '}', state, [&] { fields(*this, object); });
-    }
-
-    void write(std::same_as<bool> auto value) { text_ += value ? "true" : "false"; }
-    void write(std::int64_t value) { text_ += fmt::format("{}", value); }
-    void write(std::size_t value) { text_ += fmt::format("{}", value); }
-    void write(std::floating_point auto value) {
-        if (std::isfinite(value)) {
-            detail::append_number(text_, value);
-        } else {
-            text_ += '"';
-            text_ += detail::non_finite_text(static_cast<double>(value));
-            text_ += '"';
-        }
-    }
-    void write(const std::string& value) {
-        try {
-            text_ += Json(value).dump();
-        } catch (const Json::exception&) {
-            throw ValueError(fmt::format("checkpoint: the name {} is not UTF-8",
-                                         Json(value).dump(-1, ' ', true, Json::error_handler_t::replace)));
-        }
-    }
-    template <class V>
-    void write(const std::optional<V>& value) {
-        if (value) {
-            write(*value);
-        } else {
-            text_ += "null";
-        }
-    }
-    template <class V>
-    void write(const std::pair<std::string, V>& value) {
-        text_ += '[';
-        write(value.first);
-        text_ += ", ";
-        write(value.second);
-        text_ += ']';
-    }
-    template <class V>
-    void write(const std::map<std::string, V>& values) {
-        within('{', '}', false, [&] {
-            for (const auto& [name, value] : values) {
-                next();
-                write(name);
-                text_ += ": ";
-                write(value);
-            }
-        });
-    }
-    template <class V>
-    void write(const std::vector<V>& values) {
-        write_array(values, !short_text<V>);
-    }
-    void write(const Logs& logs) { write_array(logs, false); }
-    void write(const History& history) { write_array(history.epochs(), true); }
-
     template <class T>
-    void write(const Tensor<T>& tensor) {
-        text_ += fmt::format("{{\"shape\": {}, \"dtype\": \"{}\", \"data\": [",
-                             to_string(Shape(tensor.shape().begin(), tensor.shape().end())),
-                             detail::dtype_name<T>);
-        const char* comma = "";
-        for (const T value : elements(tensor)) {
-            text_ += comma;
-            write(value);
-            comma = ",";
-        }
-        text_ += "]}";
+    void operator()(const char*, const std::vector<std::pair<std::string, Tensor<T>>>& weights) {
+        for (const auto& [name, tensor] : weights) document_.add(name, shape_of(tensor), elements(tensor));
+    }
+
+    Json json_of(const auto& object) requires requires { fields(*this, object); }
+    {
+        Json outer = std::exchange(object_, Json::object());
+        fields(*this, object);
+        return std::exchange(object_, std::move(outer));
+    }
+    Json json_of(std::same_as<bool> auto value) { return value; }
+    Json json_of(std::int64_t value) { return value; }
+    Json json_of(std::size_t value) { return value; }
+    Json json_of(double value) {
+        if (std::isfinite(value)) return value;
+        return std::string(detail::non_finite_text(value));
+    }
+    Json json_of(const std::string& value) { return value; }
+    template <class V>
+    Json json_of(const std::optional<V>& value) {
+        return value ? json_of(*value) : Json();
+    }
+    template <class V>
+    Json json_of(const std::pair<std::string, V>& value) {
+        Json both = Json::array();
+        both.push_back(value.first);
+        both.push_back(json_of(value.second));
+        return both;
+    }
+    template <class V>
+    Json json_of(const std::map<std::string, V>& values) {
+        Json object = Json::object();
+        for (const auto& [name, value] : values) object[name] = json_of(value);
+        return object;
+    }
+    template <class V>
+    Json json_of(const std::vector<V>& values) {
+        return array_of(values);
+    }
+    Json json_of(const Logs& logs) { return array_of(logs); }
+    Json json_of(const History& history) { return array_of(history.epochs()); }
+    template <class T>
+    Json json_of(const Tensor<T>& tensor) {
+        return document_.tensor(shape_of(tensor), elements(tensor));
     }
 
   private:
-    void write_array(const auto& values, bool in_lines) {
-        within('[', ']', in_lines, [&] {
-            for (const auto& value : values) {
-                next();
-                write(value);
-            }
-        });
-    }
-    /// Before every member and element.
-    void next() {
-        if (!first_) text_ += ',';
-        if (in_lines_) {
-            text_ += '\n';
-        } else if (!first_) {
-            text_ += ' ';
-        }
-        first_ = false;
-    }
-    template <class Write>
-    void within(char begin, char end, bool in_lines, const Write& contents) {
-        text_ += begin;
-        first_ = true;
-        ++depth_;
-        const bool outer = std::exchange(in_lines_, in_lines);
-        contents();
-        in_lines_ = outer;
-        --depth_;
-        first_ = false;
-        text_ += end;
+    static Shape shape_of(const auto& tensor) { return {tensor.shape().begin(), tensor.shape().end()}; }
+    Json array_of(const auto& values) {
+        Json array = Json::array();
+        for (const auto& value : values) array.push_back(json_of(value));
+        return array;
     }
 
-    std::string text_;
-    bool first_ = true;      // whether the next member or element is the first of its kind
-    bool in_lines_ = false;  // whether each has a line of its own
-    int depth_ = 0;
+    detail::JsonDocument& document_;
+    Json object_ = Json::object();
 };
 
-std::string checksum(std::string_view state) {
-    return fmt::format("{:016x}", detail::crc64(state));
-}
-
-/// Gives the text to `write`, piece by piece.
-template <class T, class Write>
-void write_checkpoint(const TrainingState<T>& state, const Write& write) {
-    Writer writer;
-    writer.write(state);
-    const std::string text = writer.take();
-    write(fmt::format("{{\n\"format\": \"{}\",\n\"version\": {},\n\"checksum\": \"{}\",\n\"state\": ",
-                      format_name, format_version, checksum(text)));
-    write(text);
-    write("\n}\n");
+template <class T>
+detail::JsonDocument document_of(const TrainingState<T>& state) {
+    detail::JsonDocument document;
+    document.training = Writer(document).json_of(state);
+    return document;
 }
 
 // Reading
 
 template <class V>
 void read(const JsonPlace& at, V& value);
+template <Real T>
+Tensor<T> take(const JsonPlace& at, const Shape& shape, DType dtype, detail::TensorData& data);
 
 /// Reads the members of an object, which must be there, all of them and no others.
 class Reader : public detail::JsonObjectReader {
   public:
-    using JsonObjectReader::JsonObjectReader;
+    /// `named` is where the weights stand; null in version 1, where they stand among the other members.
+    explicit Reader(JsonPlace at, std::vector<detail::NamedData>* named = nullptr)
+        : JsonObjectReader(std::move(at)), named_(named) {}
 
     void operator()(const char* name, auto& member) { read(get(name), member); }
+
+    template <class T>
+    void operator()(const char* name, std::vector<std::pair<std::string, Tensor<T>>>& weights) {
+        if (named_ == nullptr) return read(get(name), weights);
+        static const Json tensors;
+        for (const detail::NamedData& tensor : *named_) {
+            const JsonPlace at = JsonPlace{tensors, "/tensors"}.inside(tensor.name, tensors);
+            weights.emplace_back(tensor.name, take<T>(at, tensor.shape, tensor.dtype, *tensor.data));
+        }
+    }
+
+  private:
+    std::vector<detail::NamedData>* named_;
 };
 
 void read_value(const JsonPlace& at, bool& value) {
@@ -339,28 +209,23 @@ void read_value(const JsonPlace& at, History& history) {
     for (Epoch& epoch : epochs) history.append(std::move(epoch));
 }
 
+/// The tensor at a place. Its elements are released.
+template <Real T>
+Tensor<T> take(const JsonPlace& at, const Shape& shape, DType dtype, detail::TensorData& data) {
+    auto* const elements = std::get_if<std::vector<T>>(&data.elements);
+    if (elements == nullptr) {
+        at.fail(fmt::format("expected dtype \"{}\", got \"{}\"; a run goes on with numbers of its own type",
+                            detail::dtype_name<T>, to_string(dtype)));
+    }
+    Tensor<T> tensor(shape);
+    std::ranges::copy(std::exchange(*elements, {}), tensor.data());
+    return tensor;
+}
+
 template <Real T>
 void read_value(const JsonPlace& at, Tensor<T>& tensor) {
-    Reader reader(at);
-    std::vector<std::size_t> sizes;
-    std::string dtype;
-    reader("shape", sizes);
-    reader("dtype", dtype);
-    const JsonPlace data = reader.get("data");
-    reader.finish();
-    if (dtype != detail::dtype_name<T>) {
-        at.fail(fmt::format("expected dtype \"{}\", got \"{}\"; a run goes on with numbers of its own type",
-                            detail::dtype_name<T>, dtype));
-    }
-    if (!data.json.is_binary()) data.expected("an array of numbers after \"dtype\"");
-    const Shape shape(sizes.begin(), sizes.end());
-    const auto& bytes = data.json.get_binary();
-    const std::size_t count = bytes.size() / sizeof(T);
-    if (!detail::holds(shape, count)) {
-        at.fail(fmt::format("shape {} does not hold {} numbers", to_string(shape), count));
-    }
-    tensor = Tensor<T>(shape);
-    if (count > 0) std::memcpy(tensor.data(), bytes.data(), bytes.size());
+    const detail::PlacedData placed = detail::read_tensor(at);
+    tensor = take<T>(at, placed.shape, placed.dtype, *placed.data);
 }
 
 template <class V>
@@ -375,51 +240,28 @@ void read(const JsonPlace& at, V& value) {
 }
 
 template <class T>
-TrainingState<T> read_checkpoint(const JsonPlace& at) {
-    Reader file(at);
-    std::string format;
-    std::uint64_t version = 0;
-    std::string stored;
-    file("format", format);
-    if (format != format_name) {
-        at.fail(fmt::format("expected format \"{}\", got \"{}\"", format_name, format));
+TrainingState<T> read_checkpoint(detail::JsonContent& content) {
+    const bool old = content.format() == detail::JsonContent::Format::checkpoint_1;
+    if (!content.training()) {
+        content.root().fail("no checkpoint: there is no training state in it");
     }
-    file("version", version);
-    if (version != format_version) {
-        at.fail(
-            fmt::format("version {} of the format; this library reads version {}", version, format_version));
-    }
-    file("checksum", stored);
+    // Everywhere else a file may lack it, as one that a person wrote.
+    if (!content.checksum()) content.root().fail("\"checksum\" is missing, without which no run goes on");
     TrainingState<T> state;
-    file("state", state);
-    file.finish();
-
-    // Of what was read, not of the file: whatever went wrong between a state and its text is found.
-    Writer writer;
-    writer.write(state);
-    if (const std::string computed = checksum(writer.take()); computed != stored) {
-        at.fail(
+    Reader reader(*content.training(), old ? nullptr : &content.tensors());
+    fields(reader, state);
+    reader.finish();
+    if (!old) return state;
+    if (const std::string computed = detail::checkpoint_v1_checksum(state); computed != *content.checksum()) {
+        content.root().fail(
             fmt::format("the checksum of the state is {}, not {} as the file says: it was changed or damaged",
-                        computed, stored));
+                        computed, *content.checksum()));
     }
     return state;
 }
 
 [[noreturn]] void fail_to(const char* what, const std::filesystem::path& path, const std::string& reason) {
     throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), reason));
-}
-
-std::string read_file(const std::filesystem::path& path) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path, error);
-    if (error) fail_to("open", path, error.message());
-    std::ifstream in(path, std::ios::binary);
-    if (!in) fail_to("open", path, std::generic_category().message(errno));
-    std::string text(size, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(size));
-    if (in.gcount() != static_cast<std::streamsize>(size))
-        fail_to("read", path, std::generic_category().message(EIO));
-    return text;
 }
 
 // The folder
@@ -492,32 +334,33 @@ void make_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 template <class T>
-std::string checkpoint_to_json(const TrainingState<T>& state) {
-    std::string json;
-    write_checkpoint(state, [&](std::string_view text) { json += text; });
-    return json;
+std::string checkpoint_to_json(const TrainingState<T>& state, const SaveOptions& options) {
+    return document_of(state).text(options);
 }
 
 template <class T>
-TrainingState<T> checkpoint_from_json(std::string_view json, const std::string& source) {
-    try {
-        const Json parsed = detail::parse_tensors_strictly(json);
-        return read_checkpoint<T>({parsed, ""});
-    } catch (const FormatError& error) {
-        throw FormatError(fmt::format("{}: {}", source, error.what()));
-    }
+TrainingState<T> checkpoint_from_json(std::string_view json, const std::string& source,
+                                      const LoadOptions& options) {
+    return detail::with_source(source, [&] {
+        detail::JsonSource text(json, options);
+        detail::JsonContent content(text, options.limits);
+        return read_checkpoint<T>(content);
+    });
 }
 
 template <class T>
-void save_checkpoint(const TrainingState<T>& state, const std::filesystem::path& path) {
-    detail::AtomicFile file(path);
-    write_checkpoint(state, [&](std::string_view text) { file.write(text); });
-    file.commit();
+void save_checkpoint(const TrainingState<T>& state, const std::filesystem::path& path,
+                     const SaveOptions& options) {
+    document_of(state).save(path, options);
 }
 
 template <class T>
-TrainingState<T> load_checkpoint(const std::filesystem::path& path) {
-    return checkpoint_from_json<T>(read_file(path), path.string());
+TrainingState<T> load_checkpoint(const std::filesystem::path& path, const LoadOptions& options) {
+    return detail::with_source(path.string(), [&] {
+        detail::JsonSource file(path, options);
+        detail::JsonContent content(file, options.limits);
+        return read_checkpoint<T>(content);
+    });
 }
 
 void report_to_cerr(const std::string& message) {
@@ -587,14 +430,14 @@ void CheckpointFolder<T>::clear() {
     std::filesystem::remove(folder_, ignored);
 }
 
-template std::string checkpoint_to_json(const TrainingState<float>&);
-template std::string checkpoint_to_json(const TrainingState<double>&);
-template TrainingState<float> checkpoint_from_json(std::string_view, const std::string&);
-template TrainingState<double> checkpoint_from_json(std::string_view, const std::string&);
-template void save_checkpoint(const TrainingState<float>&, const std::filesystem::path&);
-template void save_checkpoint(const TrainingState<double>&, const std::filesystem::path&);
-template TrainingState<float> load_checkpoint(const std::filesystem::path&);
-template TrainingState<double> load_checkpoint(const std::filesystem::path&);
+template std::string checkpoint_to_json(const TrainingState<float>&, const SaveOptions&);
+template std::string checkpoint_to_json(const TrainingState<double>&, const SaveOptions&);
+template TrainingState<float> checkpoint_from_json(std::string_view, const std::string&, const LoadOptions&);
+template TrainingState<double> checkpoint_from_json(std::string_view, const std::string&, const LoadOptions&);
+template void save_checkpoint(const TrainingState<float>&, const std::filesystem::path&, const SaveOptions&);
+template void save_checkpoint(const TrainingState<double>&, const std::filesystem::path&, const SaveOptions&);
+template TrainingState<float> load_checkpoint(const std::filesystem::path&, const LoadOptions&);
+template TrainingState<double> load_checkpoint(const std::filesystem::path&, const LoadOptions&);
 template class CheckpointFolder<float>;
 template class CheckpointFolder<double>;
 

@@ -8,32 +8,36 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/layers/files/file_options.hpp"
 #include "seqgrad/train/training_state.hpp"
 
 namespace seqgrad {
 
-/// A training run's state as JSON (docs/checkpoints.md): every number so that it is read back exactly, with a
-/// checksum of all. Throws ValueError for a name that is not UTF-8.
+/// A training run's state in the JSON format (docs/checkpoints.md): every number so that it is read back
+/// exactly, also those that are not finite, with a checksum of all. Throws ValueError for a name that is not
+/// UTF-8 and for two weights of one name.
 template <class T>
-std::string checkpoint_to_json(const TrainingState<T>& state);
+std::string checkpoint_to_json(const TrainingState<T>& state, const SaveOptions& options = {});
 
 /// Reads a text of `checkpoint_to_json`; `source` says in messages where it is from. Throws FormatError with
 /// the place where it is not such a text, where it was changed or damaged in any way that matters, for
-/// numbers of another type than T, and for a version of the format that this library does not know.
+/// numbers of another type than T, and for a version of the format that this library cannot read.
 template <class T>
-TrainingState<T> checkpoint_from_json(std::string_view json, const std::string& source = "checkpoint");
+TrainingState<T> checkpoint_from_json(std::string_view json, const std::string& source = "checkpoint",
+                                      const LoadOptions& options = {});
 
-/// Writes a training run's state to a file.
+/// Writes a training run's state to a file, from which `load_weights` reads the weights as well.
 ///
 /// The file is complete or not there: it replaces an older one only after it was written, flushed to the disk
 /// and read back. Throws as `checkpoint_to_json` does, and IoError when the file cannot be written.
 template <class T>
-void save_checkpoint(const TrainingState<T>& state, const std::filesystem::path& path);
+void save_checkpoint(const TrainingState<T>& state, const std::filesystem::path& path,
+                     const SaveOptions& options = {});
 
-/// Reads a file that `save_checkpoint` wrote. Throws as `checkpoint_from_json` does, and IoError when the
-/// file cannot be read.
+/// Reads a file that `save_checkpoint` wrote, now or in an earlier version. Throws as `checkpoint_from_json`
+/// does, and IoError when the file cannot be read.
 template <class T>
-TrainingState<T> load_checkpoint(const std::filesystem::path& path);
+TrainingState<T> load_checkpoint(const std::filesystem::path& path, const LoadOptions& options = {});
 
 /// What CheckpointFolder says unless told otherwise: a line on std::cerr.
 void report_to_cerr(const std::string& message);

@@ -1,15 +1,14 @@
 #include "seqgrad/layers/files/stored_tensors.hpp"
 
-#include <algorithm>
-#include <type_traits>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/json_numbers.hpp"
-#include "seqgrad/layers/internal/built.hpp"
+#include "seqgrad/layers/internal/assign.hpp"
+#include "seqgrad/layers/internal/json_file.hpp"
 
 namespace seqgrad {
 namespace {
@@ -81,41 +80,12 @@ StoredTensors stored_weights(const Module<T>& module) {
 template <class T>
 void assign_weights(Module<T>& module, const StoredTensors& tensors, const std::string& source) {
     auto parameters = detail::built_parameters("assign_weights", module);
-    std::vector<std::string> problems;
-    std::vector<std::string_view> known;
-    for (const auto& [name, variable] : parameters) {
-        known.push_back(name);
-        const StoredTensor* const stored = tensors.find(name);
-        if (stored == nullptr) {
-            problems.push_back(fmt::format("\"{}\" is missing", name));
-            continue;
-        }
-        if (stored->shape() != variable.shape()) {
-            problems.push_back(fmt::format("\"{}\": expected shape {}, got {}", name,
-                                           to_string(variable.shape()), to_string(stored->shape())));
-        }
-        if (std::is_same_v<T, float> && stored->dtype() == DType::float64) {
-            problems.push_back(fmt::format("\"{}\": float64 numbers would be rounded to float32", name));
-        }
+    std::vector<detail::Offered> offered;
+    for (const StoredTensors::Entry& entry : tensors) {
+        const StoredTensor& tensor = entry.tensor;
+        offered.push_back({entry.name, tensor.shape(), tensor.dtype(), detail::elements_of(tensor)});
     }
-    std::ranges::sort(known);
-    for (const auto& entry : tensors) {
-        if (!std::ranges::binary_search(known, std::string_view(entry.name)))
-            problems.push_back(fmt::format("\"{}\" is unexpected", entry.name));
-    }
-    if (!problems.empty()) {
-        throw FormatError(fmt::format("{}: does not fit {}, nothing was loaded:\n  {}", source,
-                                      module.description(), fmt::join(problems, "\n  ")));
-    }
-    for (auto& [name, variable] : parameters) {
-        const StoredTensor& stored = *tensors.find(name);
-        const auto to = variable.mutable_data().begin();
-        if (stored.dtype() == DType::float32) {
-            std::ranges::copy(stored.data<float>(), to);
-        } else if constexpr (std::is_same_v<T, double>) {
-            std::ranges::copy(stored.data<double>(), to);
-        }
-    }
+    detail::with_source(source, [&] { detail::assign(module, parameters, offered); });
 }
 
 template const std::vector<float>& StoredTensor::data() const;

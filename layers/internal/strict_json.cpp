@@ -1,10 +1,8 @@
 #include "seqgrad/layers/internal/strict_json.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <unordered_set>
 #include <utility>
@@ -19,6 +17,37 @@
 namespace seqgrad::detail {
 namespace {
 
+/// A key as a part of a path.
+std::string pointer_part(std::string_view key) {
+    std::string part;
+    for (const char c : key) {
+        if (c == '~') {
+            part += "~0";
+        } else if (c == '/') {
+            part += "~1";
+        } else {
+            part += c;
+        }
+    }
+    return part;
+}
+
+/// What nlohmann's parser says was wrong: "syntax error while parsing value - invalid literal". What it read
+/// last is left out, which need not be UTF-8.
+std::string reason_of(const nlohmann::detail::exception& e) {
+    std::string_view what = e.what();
+    constexpr std::string_view after = "syntax error ";
+    if (const auto begin = what.find(after); begin != std::string_view::npos)
+        what.remove_prefix(begin + after.size());
+    std::string_view expected;
+    if (const auto at = what.rfind("; expected "); at != std::string_view::npos) expected = what.substr(at);
+    if (const auto read = what.find("; last read"); read != std::string_view::npos)
+        what = what.substr(0, read);
+    else
+        expected = {};
+    return std::string(what).append(expected);
+}
+
 /// Receives the tokens from nlohmann::json::sax_parse and builds the value.
 class Builder {
   public:
@@ -28,64 +57,60 @@ class Builder {
     using string_t = Json::string_t;
     using binary_t = Json::binary_t;
 
-    Builder(bool tensors, const LoadLimits& limits) : tensors_(tensors), limits_(limits) {}
+    Builder(JsonSource& source, const LoadLimits& limits, bool tensors, const Wanted& wanted)
+        : source_(source), limits_(limits), with_tensors_(tensors), wanted_(wanted) {}
 
-    Json take() { return std::move(root_); }
+    ParsedJson take() { return {std::move(root_), std::move(tensors_)}; }
 
-    bool null() { return add(nullptr); }
+    bool null() {
+        // It was injected behind the key of data, or stands in the text.
+        if (std::exchange(data_read_, false)) return add(Json::binary({}, tensors_.size() - 1));
+        return add(nullptr);
+    }
     bool boolean(bool value) { return add(value); }
-    bool number_integer(number_integer_t value) {
-        return element_size_ != 0 ? add_element(static_cast<double>(value), static_cast<float>(value))
-                                  : add(value);
-    }
-    bool number_unsigned(number_unsigned_t value) {
-        return element_size_ != 0 ? add_element(static_cast<double>(value), static_cast<float>(value))
-                                  : add(value);
-    }
-    bool number_float(number_float_t value, const string_t& text) {
-        if (element_size_ == 0) return add(value);
-        const auto narrow = element_size_ == sizeof(float) ? parse_number<float>(text, value) : 0.0F;
-        if (!std::isfinite(narrow)) fail(fmt::format("the number {} is too large for float32", text));
-        return add_element(value, narrow);
-    }
+    bool number_integer(number_integer_t value) { return add(value); }
+    bool number_unsigned(number_unsigned_t value) { return add(value); }
+    bool number_float(number_float_t value, const string_t&) { return add(value); }
     bool string(string_t& value) {
         check_length(value);
-        if (element_size_ == 0) return add(std::move(value));
-        const std::optional<double> number = parse_non_finite(value);
-        if (!number) fail(fmt::format("expected a number, got \"{}\"", value));
-        return add_element(*number, static_cast<float>(*number));
+        return add(std::move(value));
     }
     bool binary(binary_t&) { fail("unexpected binary data"); }
 
     bool start_object(std::size_t) { return open(Json::object()); }
-    bool start_array(std::size_t) {
-        const std::size_t element_size = size_of_elements();
-        open(Json::array());
-        element_size_ = element_size;
-        return true;
-    }
+    bool start_array(std::size_t) { return open(Json::array()); }
     bool end_object() { return close(); }
-    bool end_array() {
-        if (element_size_ != 0) {
-            *open_.back().container = Json::binary(std::exchange(bytes_, {}));
-            element_size_ = 0;
-        }
-        return close();
-    }
+    bool end_array() { return close(); }
 
     bool key(string_t& name) {
         Level& level = open_.back();
         level.key = name;
         check_length(name);
         if (!level.keys.insert(name).second) fail("stands there twice");
+        source_.value_read();
+        if (name == "data" && in_tensor()) read_data();
         return true;
     }
 
-    bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& e) {
+    bool parse_error(std::size_t, const std::string& token, const nlohmann::detail::exception& e) {
         constexpr std::size_t shown = 40;
         constexpr int number_overflow = 406;
         if (e.id == number_overflow) fail(fmt::format("the number {} is too large", token.substr(0, shown)));
-        fail(fmt::format("not valid JSON at byte {}, near \"{}\"", position, token.substr(0, shown)));
+        fail(fmt::format("not valid JSON: {}", reason_of(e)));
+    }
+
+    [[noreturn]] void fail(const std::string& what, std::optional<std::uint64_t> index = {}) const {
+        std::string path;
+        for (const Level& level : open_) {
+            if (level.container->is_object() && level.keys.empty()) break;
+            path += '/';
+            // All but the last one hold what is open inside them already.
+            const std::size_t size = level.container->size();
+            const std::size_t here = &level == &open_.back() ? size : size - 1;
+            path += level.container->is_array() ? std::to_string(here) : pointer_part(level.key);
+        }
+        if (index) path += fmt::format("/{}", *index);
+        throw FormatError(fmt::format("{}: {} ({})", path.empty() ? "/" : path, what, source_.place()));
     }
 
   private:
@@ -104,6 +129,7 @@ class Builder {
 
     /// Containers are filled from the inside out, so that a pointer to one that is open stays good.
     Json* place(Json value) {
+        source_.value_read();
         if (++values_ > limits_.max_keys)
             fail(fmt::format("more than the limit of {} values", limits_.max_keys));
         if (open_.empty()) {
@@ -120,37 +146,72 @@ class Builder {
         return &members.emplace_back(level.key, std::move(value)).second;
     }
 
-    /// Of the array that begins here, where its elements are kept as bytes; otherwise 0.
-    std::size_t size_of_elements() const {
-        if (!tensors_ || open_.empty() || open_.back().key != "data") return 0;
-        const Json& object = *open_.back().container;
-        const auto dtype = object.find("dtype");
-        if (!object.is_object() || dtype == object.end()) return 0;
-        return *dtype == dtype_name<float>    ? sizeof(float)
-               : *dtype == dtype_name<double> ? sizeof(double)
-                                              : 0;
+    /// A member of the object that is open.
+    const Json* member(const char* key) const {
+        const auto found = open_.back().container->find(key);
+        return found == open_.back().container->end() ? nullptr : &*found;
     }
 
-    bool add_element(double wide, float narrow) {
-        std::array<std::uint8_t, sizeof(double)> element{};
-        if (element_size_ == sizeof(float)) {
-            std::memcpy(element.data(), &narrow, sizeof narrow);
-        } else {
-            std::memcpy(element.data(), &wide, sizeof wide);
+    bool in_tensor() const {
+        if (!with_tensors_ || open_.size() < 2) return false;
+        const std::string& part = open_.front().key;
+        if (part != "tensors" && part != "training" && part != "state") return false;
+        const Json* const dtype = member("dtype");
+        return dtype != nullptr && (*dtype == dtype_name<float> || *dtype == dtype_name<double>);
+    }
+
+    /// Reads the value of "data" in the parser's place. nlohmann's parser has taken the key and nothing
+    /// behind it, and calls back with a copy of every number and text, byte by byte, which takes several
+    /// times as long as to decode them. So the value is read here, from the source, while the parser waits;
+    /// what it gets to see behind the key is ":null", and the call of null() that follows puts the tensor
+    /// into the tree.
+    void read_data() {
+        const DType dtype = *member("dtype") == dtype_name<float> ? DType::float32 : DType::float64;
+        std::optional<Shape> shape;
+        std::optional<std::uint64_t> count;
+        if (const Json* const sizes = member("shape")) {
+            std::string path;
+            for (const Level& level : open_) {
+                if (&level != &open_.back()) path += fmt::format("/{}", pointer_of(level));
+            }
+            shape = read_shape({*sizes, path + "/shape"});
+            count = element_count(*shape);
         }
-        bytes_.insert(bytes_.end(), element.begin(),
-                      element.begin() + static_cast<std::ptrdiff_t>(element_size_));
-        return true;
+        const bool named = open_.size() == 3 && open_.front().key == "tensors";
+        const bool wanted = !named || !wanted_ || !shape || wanted_(open_[1].key, dtype, *shape);
+        try {
+            skip_colon();
+            source_.begin_data();
+            tensors_.push_back(read_tensor_data(source_, dtype, count, wanted));
+            source_.end_data();
+        } catch (const TensorDataError& error) {
+            fail(error.what, error.index);
+        }
+        source_.inject(":null");
+        data_read_ = true;
+    }
+
+    static std::string pointer_of(const Level& level) {
+        return level.container->is_array() ? std::to_string(level.container->size() - 1)
+                                           : pointer_part(level.key);
+    }
+
+    void skip_colon() {
+        while (source_.more()) {
+            const char c = *source_.begin();
+            source_.advance(source_.begin() + 1);
+            if (c == ':') return;
+            if (c != ' ' && c != '\n' && c != '\r' && c != '\t') break;
+        }
+        fail("not valid JSON: expected : after the key");
     }
 
     bool add(Json value) {
-        if (element_size_ != 0) fail("expected a number");
         place(std::move(value));
         return true;
     }
 
     bool open(Json container) {
-        if (element_size_ != 0) fail("expected a number");
         if (open_.size() >= limits_.max_depth)
             fail(fmt::format("nested deeper than {} levels", limits_.max_depth));
         open_.push_back({place(std::move(container))});
@@ -162,46 +223,49 @@ class Builder {
         return true;
     }
 
-    [[noreturn]] void fail(const std::string& what) const {
-        std::string path;
-        for (const Level& level : open_) {
-            if (level.container->is_object() && level.key.empty()) break;
-            path += '/';
-            const std::size_t size =
-                element_size_ != 0 ? bytes_.size() / element_size_ : level.container->size();
-            // All but the last one hold what is open inside them already.
-            const std::size_t here = &level == &open_.back() ? size : level.container->size() - 1;
-            path += level.container->is_array() ? std::to_string(here) : level.key;
-        }
-        throw FormatError(fmt::format("{}: {}", path.empty() ? "/" : path, what));
-    }
-
+    JsonSource& source_;
+    LoadLimits limits_;
+    bool with_tensors_;
+    const Wanted& wanted_;
     Json root_;
     std::vector<Level> open_;
-    bool tensors_;
-    LoadLimits limits_;
     std::size_t values_ = 0;
-    std::size_t element_size_ = 0;  // while a tensor's elements are read
-    std::vector<std::uint8_t> bytes_;
+    std::vector<TensorData> tensors_;
+    bool data_read_ = false;
 };
 
-Json parse(std::string_view text, bool tensors, const LoadLimits& limits) {
-    if (text.size() > limits.max_bytes) {
-        throw FormatError(
-            fmt::format("/: {} bytes are more than the limit of {}", text.size(), limits.max_bytes));
-    }
-    Builder builder(tensors, limits);
-    Json::sax_parse(text.begin(), text.end(), &builder);
+ParsedJson parse(JsonSource& source, const LoadLimits& limits, bool tensors, const Wanted& wanted) {
+    Builder builder(source, limits, tensors, wanted);
+    Json::sax_parse(JsonSource::Iterator(&source), JsonSource::Iterator(&source), &builder);
+    source.finish();
     return builder.take();
 }
 
 }  // namespace
 
 Json parse_strictly(std::string_view text, const LoadLimits& limits) {
-    return parse(text, false, limits);
+    JsonSource source(text, {.limits = limits});
+    return parse(source, limits, false, {}).json;
 }
-Json parse_tensors_strictly(std::string_view text, const LoadLimits& limits) {
-    return parse(text, true, limits);
+
+ParsedJson parse_tensors_strictly(JsonSource& source, const LoadLimits& limits, const Wanted& wanted) {
+    return parse(source, limits, true, wanted);
+}
+
+Shape read_shape(const JsonPlace& at) {
+    if (!at.json.is_array()) at.expected("an array of sizes");
+    Shape shape;
+    for (std::size_t i = 0; i < at.json.size(); ++i) {
+        const JsonPlace size = at.element(i);
+        if (!size.json.is_number_unsigned()) size.expected("a whole number of 64 bits, at least 0");
+        shape.push_back(size.json.get<std::size_t>());
+    }
+    try {
+        element_count(shape);
+    } catch (const ShapeError& e) {
+        at.fail(e.what());
+    }
+    return shape;
 }
 
 std::string_view non_finite_text(double value) {
@@ -220,11 +284,11 @@ std::optional<double> parse_non_finite(std::string_view text) {
 }
 
 JsonPlace JsonPlace::inside(std::string_view key, const Json& value) const {
-    return {value, fmt::format("{}/{}", path, key)};
+    return {value, fmt::format("{}/{}", path, pointer_part(key)), tensors};
 }
 
 JsonPlace JsonPlace::element(std::size_t index) const {
-    return {json[index], fmt::format("{}/{}", path, index)};
+    return {json[index], fmt::format("{}/{}", path, index), tensors};
 }
 
 void JsonPlace::fail(const std::string& what) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,32 +9,22 @@
 
 #include <nlohmann/json.hpp>
 
-#include "seqgrad/layers/files/load_limits.hpp"
+#include "seqgrad/layers/files/file_options.hpp"
+#include "seqgrad/layers/files/stored_tensors.hpp"
+#include "seqgrad/layers/internal/json_source.hpp"
+#include "seqgrad/layers/internal/tensor_data.hpp"
 
 namespace seqgrad::detail {
 
 /// JSON that keeps the order of keys.
 using Json = nlohmann::ordered_json;
 
-/// Parses a text that must be one JSON value without repeated keys, numbers too large for double, and more
-/// than the limits allow; values outside of objects count as keys do. Throws FormatError with the path of the
-/// place: "/config/units: ...".
-Json parse_strictly(std::string_view text, const LoadLimits& limits = {});
-
-/// The same for a text that holds tensors: an array "data" that stands in an object after a "dtype" of
-/// "float32" or "float64" becomes a binary value, the elements' bytes. Its numbers may be "nan", "-nan",
-/// "inf" and "-inf" as well; "-nan" is a NaN whose sign bit is set.
-Json parse_tensors_strictly(std::string_view text, const LoadLimits& limits = {});
-
-/// How files write a number that JSON has not: "nan", "-nan", "inf" or "-inf".
-std::string_view non_finite_text(double value);
-/// The number that is written so; none for any other text.
-std::optional<double> parse_non_finite(std::string_view text);
-
-/// A value in a text, and its path there.
+/// A value in a text, and its path there (RFC 6901).
 struct JsonPlace {
     const Json& json;
     std::string path;
+    /// What the tensors in the text hold; null where it is read without tensors.
+    std::vector<TensorData>* tensors = nullptr;
 
     /// A value that stands in it under a key.
     JsonPlace inside(std::string_view key, const Json& value) const;
@@ -45,6 +36,36 @@ struct JsonPlace {
     /// Fails for a value that is not `what`.
     [[noreturn]] void expected(std::string_view what) const;
 };
+
+/// Parses a text that must be one JSON value without repeated keys, numbers too large for double, and more
+/// than the limits allow; values outside of objects count as keys do. Throws FormatError with the path and
+/// place: "/config/units: ... (line 3, column 17)".
+Json parse_strictly(std::string_view text, const LoadLimits& limits = {});
+
+/// A text with tensors.
+struct ParsedJson {
+    Json json;
+    std::vector<TensorData> tensors;
+
+    JsonPlace root() { return {json, "", &tensors}; }
+};
+
+/// Whether the elements of one of the file's tensors are to be kept, when its shape and type are known.
+using Wanted = std::function<bool(std::string_view name, DType dtype, const Shape& shape)>;
+
+/// The same as parse_strictly for a file that holds tensors. An object under one of the keys "tensors",
+/// "training" and "state" of the outermost object in which "data" stands after a "dtype" of "float32" or
+/// "float64" is a tensor, and its data becomes a binary value without bytes, whose subtype is the position in
+/// `tensors`. `wanted`, where there is one, is asked about those that "tensors" names.
+ParsedJson parse_tensors_strictly(JsonSource& source, const LoadLimits& limits, const Wanted& wanted = {});
+
+/// The sizes of a tensor's axes.
+Shape read_shape(const JsonPlace& at);
+
+/// How files write a number that JSON has not: "nan", "-nan", "inf" or "-inf".
+std::string_view non_finite_text(double value);
+/// The number that is written so; none for any other text.
+std::optional<double> parse_non_finite(std::string_view text);
 
 /// An object whose keys are asked for one by one, and that has no others. It fails as JsonPlace does.
 class JsonObjectReader {

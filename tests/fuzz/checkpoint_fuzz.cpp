@@ -18,13 +18,15 @@ void read(std::string_view json) {
 
 /// The text with the checksum that the message asks for; empty where there is none.
 std::string with_checksum(std::string json, std::string_view message) {
-    constexpr std::string_view asks = "the checksum of the state is ", key = "\"checksum\": \"";
+    // Of the state in version 1 of the format, of the file from then on.
+    constexpr std::string_view asks = "the checksum of the ", key = "\"checksum\": \"", is = " is ";
     constexpr std::size_t digits = 16;
-    const std::size_t wanted = message.find(asks), at = json.find(key);
-    if (wanted == std::string_view::npos || at == std::string::npos) return {};
+    const std::size_t asked = message.find(asks), wanted = message.find(is, asked), at = json.find(key);
+    if (asked == std::string_view::npos || wanted == std::string_view::npos || at == std::string::npos)
+        return {};
     const std::size_t begin = at + key.size(), end = json.find('"', begin);
     if (end == std::string::npos) return {};
-    return json.replace(begin, end - begin, message.substr(wanted + asks.size(), digits));
+    return json.replace(begin, end - begin, message.substr(wanted + is.size(), digits));
 }
 
 }  // namespace

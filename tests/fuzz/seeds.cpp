@@ -37,6 +37,9 @@ class Seeds {
 void weights(Seeds seeds) {
     seeds.add(weights_to_json(fuzz::small_model<float>()));
     seeds.add(weights_to_json(fuzz::small_model<double>()));
+    const SaveOptions options{.encoding = Encoding::base64, .metadata = {{"a", "b"}}};
+    seeds.add(weights_to_json(fuzz::small_model<float>(), options));
+    seeds.add(weights_to_json(fuzz::small_model<double>(), options));
 }
 
 void models(Seeds seeds) {
@@ -71,6 +74,7 @@ void checkpoints(Seeds seeds) {
     seeds.add(checkpoint_to_json(test::numbered_state<T>(3)));
     seeds.add(checkpoint_to_json(test::awkward_state<T>()));
     seeds.add(checkpoint_to_json(TrainingState<T>()));
+    seeds.add(checkpoint_to_json(test::numbered_state<T>(3), {.encoding = Encoding::base64}));
 }
 
 void safetensors(Seeds seeds) {

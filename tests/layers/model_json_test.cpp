@@ -376,14 +376,16 @@ TEST_CASE("what is wrong in a text is refused with its path and what was expecte
           "/config/units: expected a whole number from 0 to 2147483647, got -3");
     CHECK(refusal_of("LSTM", R"({"units":1.5})") ==
           "/config/units: expected a whole number from 0 to 2147483647, got 1.5");
-    CHECK(refusal_of("LSTM", R"({"units":1e400})") == "/config/units: the number 1e400 is too large");
+    CHECK(refusal_of("LSTM", R"({"units":1e400})")
+              .starts_with("/config/units: the number 1e400 is too large (line 1, column "));
     CHECK(refusal_of("LSTM", R"({"units":4294967296})").starts_with("/config/units: expected a whole"));
     CHECK(refusal_of("LSTM", R"({"units":"8"})").starts_with("/config/units: expected a whole"));
     CHECK(refusal_of("LSTM", R"({"units":true})").starts_with("/config/units: expected a whole"));
     CHECK(refusal_of("LSTM", R"({})") == "/config: LSTM: units must be at least 1");
     CHECK(refusal_of("LSTM", R"({"units":2,"dropout":1})") ==
           "/config: LSTM: dropout must be in [0, 1), got 1");
-    CHECK(refusal_of("LSTM", R"({"units":2,"units":2})") == "/config/units: stands there twice");
+    CHECK(refusal_of("LSTM", R"({"units":2,"units":2})")
+              .starts_with("/config/units: stands there twice (line 1, column "));
     CHECK(refusal_of("LSTM", R"({"units":2,"use_bias":1})") ==
           "/config/use_bias: expected true or false, got 1");
     CHECK(
@@ -406,8 +408,8 @@ TEST_CASE("what is wrong in a text is refused with its path and what was expecte
     CHECK(refusal(R"({"class_name":"Flatten","weights":[]})") ==
           "/: unknown key \"weights\"; known are class_name, config");
     CHECK(refusal("3") == "/: expected an object, got 3");
-    CHECK(refusal("") == "/: not valid JSON at byte 1, near \"\"");
-    CHECK(refusal(R"({"class_name":"Flatten"} x)").starts_with("/: not valid JSON at byte 26"));
+    CHECK(refusal("").starts_with("/: not valid JSON: while parsing value - unexpected end of input"));
+    CHECK(refusal(R"({"class_name":"Flatten"} x)").ends_with("expected end of input (line 1, column 26)"));
     CHECK(refusal(R"({"class_name":"Flatten","config":{"name":"\ud800"}})")
               .starts_with("/config/name: not valid"));
 }

@@ -107,7 +107,7 @@ TrainingState<T> awkward_state() {
                  {"scalar", tensor<T>({}, {T(-0.0)})},
                  {"empty", zeros<T>({0})},
                  {"empty too", zeros<T>({3, 0, 2})},
-                 {"scalar", tensor<T>({1}, {T(0.3)})}};
+                 {"scalar too", tensor<T>({1}, {T(0.3)})}};
     s.model.generators = {{"dropout.generator", {.seed = 3, .counter = smallest}}, {"z", {}}};
     s.model.states = {{"lstm.states", {tensor<T>({1, 2}, {T(0.1), T(-0.2)}), zeros<T>({1, 0})}},
                       {"none", {}}};

@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/sequential.hpp"
+#include "seqgrad/layers/weights.hpp"
 
 using namespace seqgrad;
 using test::awkward_state;
@@ -40,6 +43,16 @@ std::string refusal(const std::string& json) {
         return error.what();
     }
     return "";
+}
+
+/// The text with the checksum of what stands in it.
+std::string sealed(const std::string& json) {
+    const std::string message = refusal<float>(json), begin = "the checksum of the file is ";
+    const auto at = message.find(begin);
+    if (at == std::string::npos) return json;
+    const std::string right = message.substr(at + begin.size(), 16);
+    const std::string wrong = message.substr(message.find(", not ") + 6, 16);
+    return replaced(json, wrong, right);
 }
 
 using Messages = std::vector<std::string>;
@@ -184,51 +197,50 @@ TEST_CASE("what does not belong into a checkpoint is refused with its place") {
     const auto check = [&](const std::string& from, const std::string& to, const std::string& message) {
         CAPTURE(from);
         CAPTURE(to);
-        const std::string refused = refusal<float>(replaced(good, from, to));
-        CHECK(refused == "c.json: " + message);
+        CHECK(refusal<float>(sealed(replaced(good, from, to))).starts_with("c.json: " + message));
     };
-    check("seqgrad-checkpoint", "onnx", "/: expected format \"seqgrad-checkpoint\", got \"onnx\"");
-    check("\"version\": 1", "\"version\": 2", "/: version 2 of the format; this library reads version 1");
-    check("\"version\": 1,", "", "/: \"version\" is missing");
-    check("\"version\": 1", "\"version\": \"1\"",
-          "/version: expected a whole number of 64 bits, at least 0, got \"1\"");
-    check("\"version\": 1", "\"version\": 1, \"version\": 1", "/version: stands there twice");
-    check("\"version\": 1", "\"version\": 1, \"more\": 1",
-          "/: unknown key \"more\"; known are format, version, checksum, state");
-    check("\"state\": {", "\"state\": {\"more\": 1, ",
-          "/state: unknown key \"more\"; known are setup, epoch, step, samples, seconds, finished, loss, "
-          "metrics, order, batches, generator, weights, model, optimizer, callbacks, history");
-    check("\"samples\": 12345,", "", "/state: \"samples\" is missing");
-    check("12345", "-1", "/state/samples: expected a whole number of 64 bits, at least 0, got -1");
-    check("12345", "1.5", "/state/samples: expected a whole number of 64 bits, at least 0, got 1.5");
-    check("12345", "1e400", "/state/samples: the number 1e400 is too large");
+    check("\"seqgrad\"", "\"onnx\"",
+          "/format: expected \"seqgrad\" (or, before version 2, \"seqgrad-weights\" or "
+          "\"seqgrad-checkpoint\"), got \"onnx\"");
+    check("\"version\": 2", "\"version\": 1", "/version: expected a version from 2 on, got 1");
+    check("\"version\": 2,", "", "/: \"version\" is missing");
+    check("\"version\": 2", "\"version\": \"2\"",
+          "/version: expected a whole number of 64 bits, at least 0, got \"2\"");
+    check("\"version\": 2", "\"version\": 2, \"version\": 2", "/version: stands there twice");
+    check("\"version\": 2", "\"version\": 2, \"more\": 1",
+          "/: unknown key \"more\"; known are format, version, oldest_reader, checksum, "
+          "metadata, model, tensors, training");
+    check("\"training\": {", "\"training\": {\"more\": 1, ",
+          "/training: unknown key \"more\"; known are setup, epoch, step, samples, seconds, finished, loss, "
+          "metrics, order, batches, generator, model, optimizer, callbacks, history");
+    check("\"samples\": 12345,", "", "/training: \"samples\" is missing");
+    check("12345", "-1", "/training/samples: expected a whole number of 64 bits, at least 0, got -1");
+    check("12345", "1.5", "/training/samples: expected a whole number of 64 bits, at least 0, got 1.5");
+    check("12345", "1e400", "/training/samples: the number 1e400 is too large");
     check("9223372036854775807,", "9223372036854775808,",
-          "/state/epoch: expected a whole number of 64 bits, got 9223372036854775808");
-    check("\"finished\": true", "\"finished\": 1", "/state/finished: expected true or false, got 1");
-    check("\"seconds\": 0.1", "\"seconds\": \"0.1\"", "/state/seconds: expected a number, got \"0.1\"");
+          "/training/epoch: expected a whole number of 64 bits, got 9223372036854775808");
+    check("\"finished\": true", "\"finished\": 1", "/training/finished: expected true or false, got 1");
+    check("\"seconds\": 0.1", "\"seconds\": \"0.1\"", "/training/seconds: expected a number, got \"0.1\"");
     check("[\"samples\", 1000]", "[\"samples\", 1000, 1]",
-          "/state/setup/0: expected [name, value], got [\"samples\",1000,1]");
+          "/training/setup/0: expected [name, value], got [\"samples\",1000,1]");
     check("\"learning_rate\": 0.002", "\"learning_rate\": []",
-          "/state/optimizer/learning_rate: expected a number, got []");
+          "/training/optimizer/learning_rate: expected a number, got []");
     check("\"shape\": [4, 5]", "\"shape\": [4, 6]",
-          "/state/weights/0/1: shape [4, 6] does not hold 20 numbers");
+          "/tensors/data/data: expected the 24 numbers of the shape, got 20");
     check("\"shape\": [4, 5]", "\"shape\": [4294967296, 4294967296, 4294967296]",
-          "/state/weights/0/1: shape [4294967296, 4294967296, 4294967296] does not hold 20 numbers");
+          "/tensors/data/shape: shape [4294967296, 4294967296, 4294967296] holds more elements");
     check("\"shape\": [4, 5]", "\"shape\": [-4, 5]",
-          "/state/weights/0/1/shape/0: expected a whole number of 64 bits, at least 0, got -4");
-    check("\"dtype\": \"float32\", ", "", "/state/weights/0/1: \"dtype\" is missing");
-    check(
-        "float32", "float16",
-        "/state/weights/0/1: expected dtype \"float32\", got \"float16\"; a run goes on with numbers of its "
-        "own type");
-    check("1.1754944e-38", "1e39", "/state/weights/0/1/data/2: the number 1e39 is too large for float32");
-    check("1.1754944e-38", "\"1\"", "/state/weights/0/1/data/2: expected a number, got \"1\"");
-    check("1.1754944e-38", "null", "/state/weights/0/1/data/2: expected a number");
-    check("1.1754944e-38", "[1]", "/state/weights/0/1/data/2: expected a number");
-    check("1.1754944e-38", "{}", "/state/weights/0/1/data/2: expected a number");
-    check("\"loss\", 0.1", "\"\", 0.1", "/state/history/1/logs: \"\" stands there twice");
+          "/tensors/data/shape/0: expected a whole number of 64 bits, at least 0, got -4");
+    check("\"dtype\": \"float32\", ", "", "/tensors/data: \"dtype\" is missing");
+    check("float32", "float16", "/tensors/data/dtype: expected \"float32\" or \"float64\", got \"float16\"");
+    check("1.1754944e-38", "1e39", "/tensors/data/data/2: the number 1e39 is too large for float32");
+    check("1.1754944e-38", "\"1\"", "/tensors/data/data/2: expected a number, got \"1\"");
+    check("1.1754944e-38", "null", "/tensors/data/data/2: expected a number");
+    check("1.1754944e-38", "[1]", "/tensors/data/data/2: expected a number");
+    check("1.1754944e-38", "{}", "/tensors/data/data/2: expected a number");
+    check("\"loss\", 0.1", "\"\", 0.1", "/training/history/1/logs: \"\" stands there twice");
     check("\"accuracy\", \"-nan\"", "\"accuracy\", \"nan!\"",
-          "/state/history/1/logs/1/1: expected a number, got \"nan!\"");
+          "/training/history/1/logs/1/1: expected a number, got \"nan!\"");
 
     // Where everything is in order but the sum.
     for (const auto& [from, to] : {std::pair{"0.1", "0.2"},
@@ -239,20 +251,68 @@ TEST_CASE("what does not belong into a checkpoint is refused with its place") {
               std::string::npos);
     }
     CHECK(refusal<float>("[]") == "c.json: /: expected an object, got []");
-    CHECK(refusal<float>("").starts_with("c.json: /: not valid JSON at byte"));
-    CHECK(refusal<float>(good + "1").starts_with("c.json: /: not valid JSON at byte"));
+    CHECK(refusal<float>("").starts_with("c.json: /: not valid JSON: "));
+    CHECK(refusal<float>(good + "1").starts_with("c.json: /: not valid JSON: "));
     CHECK(refusal<float>("{\"a\": " + std::string(200'000, '[')).starts_with("c.json: /a/0/0/0/"));
 }
 
 TEST_CASE("a run does not go on with numbers of another type") {
+    const std::string narrow = refusal<double>(checkpoint_to_json(numbered_state<float>(1)));
+    CHECK(narrow.starts_with("c.json: /tensors/"));
+    CHECK(narrow.ends_with(
+        ": expected dtype \"float64\", got \"float32\"; a run goes on with numbers of its own type"));
     CHECK(
-        refusal<double>(checkpoint_to_json(numbered_state<float>(1))) ==
-        "c.json: /state/weights/0/1: expected dtype \"float64\", got \"float32\"; a run goes on with numbers "
-        "of its own type");
+        refusal<float>(checkpoint_to_json(numbered_state<double>(1)))
+            .ends_with(
+                ": expected dtype \"float32\", got \"float64\"; a run goes on with numbers of its own type"));
+}
+
+TEST_CASE_TEMPLATE("checkpoints of version 1 of the format are read, and their checksum is checked", T, float,
+                   double) {
+    TrainingState<T> expected = awkward_state<T>();
+    expected.weights.back().first = "scalar";
+    const std::string json =
+        content_of(std::filesystem::path(SEQGRAD_TEST_GOLDEN_DIR) / "files" /
+                   (std::is_same_v<T, float> ? "checkpoint-1-float32.json" : "checkpoint-1-float64.json"));
+    CHECK(same(checkpoint_from_json<T>(json), expected));
+    for (const auto& [from, to] : {std::pair{"12345", "12346"}, {"\"data\": [0,-0.0", "\"data\": [0,0"}}) {
+        CHECK(refusal<T>(replaced(json, from, to)).starts_with("c.json: /: the checksum of the state is "));
+    }
+    CHECK(refusal<T>(replaced(json, "\"samples\": 12345,", "")) == "c.json: /state: \"samples\" is missing");
+}
+
+TEST_CASE("checkpoints of version 2 of the format are read") {
+    const auto files = std::filesystem::path(SEQGRAD_TEST_GOLDEN_DIR) / "files";
+    CHECK(same(load_checkpoint<float>(files / "checkpoint-2-float32-decimal.json"), awkward_state<float>()));
+    CHECK(same(load_checkpoint<double>(files / "checkpoint-2-float64-base64.json"), awkward_state<double>()));
+}
+
+TEST_CASE("a checkpoint may be base64, has a checksum, and is not any file of the format") {
+    const TrainingState<float> state = awkward_state<float>();
+    const std::string json = checkpoint_to_json(state, {.encoding = Encoding::base64});
+    CHECK(same(checkpoint_from_json<float>(json), state));
+    const std::string good = checkpoint_to_json(state);
+    const auto begin = good.find("  \"checksum\"");
+    CHECK(refusal<float>(std::string(good).erase(begin, good.find('\n', begin) + 1 - begin)) ==
+          "c.json: /: \"checksum\" is missing, without which no run goes on");
     CHECK(
-        refusal<float>(checkpoint_to_json(numbered_state<double>(1))) ==
-        "c.json: /state/weights/0/1: expected dtype \"float32\", got \"float64\"; a run goes on with numbers "
-        "of its own type");
+        refusal<float>("{\"format\": \"seqgrad\", \"version\": 2, \"oldest_reader\": 2, \"tensors\": {}}") ==
+        "c.json: /: no checkpoint: there is no training state in it");
+    TrainingState<float> twice = state;
+    twice.weights.back().first = "scalar";
+    CHECK_THROWS_WITH_AS(checkpoint_to_json(twice), "two tensors are named \"scalar\"", ValueError);
+}
+
+TEST_CASE("weights are loaded from a checkpoint") {
+    Sequential<float> model{Dense<float>({.units = 1})};
+    model.build({unknown, 2});
+    TrainingState<float> state = numbered_state<float>(1);
+    state.weights = {{"dense.kernel", tensor<float>({2, 1}, {3, 4})},
+                     {"dense.bias", tensor<float>({1}, {5})}};
+    const TemporaryFolder folder;
+    save_checkpoint(state, folder / "c.json");
+    load_weights(model, folder / "c.json");
+    CHECK(same(model.parameters()[0].variable.value(), tensor<float>({2, 1}, {3, 4})));
 }
 
 TEST_CASE("names that are not UTF-8 are not saved") {
@@ -260,7 +320,7 @@ TEST_CASE("names that are not UTF-8 are not saved") {
     TrainingState<float> state = numbered_state<float>(1);
     state.weights[0].first = "caf\xe9";
     CHECK_THROWS_WITH_AS(save_checkpoint(state, folder / "c.json"),
-                         "checkpoint: the name \"caf\\ufffd\" is not UTF-8", ValueError);
+                         "a name or text that is to be saved is not UTF-8", ValueError);
     CHECK(folder.files() == 0);
 }
 
@@ -352,7 +412,7 @@ TEST_CASE("a folder falls back to the newest valid checkpoint, and says so") {
     CHECK(found->path == parent / "checkpoint-2.json");
     REQUIRE(found->skipped.size() == 2);
     CHECK(found->skipped[0].starts_with(path4 + ": /"));
-    CHECK(found->skipped[1].starts_with(path3 + ": /: the checksum of the state is "));
+    CHECK(found->skipped[1].starts_with(path3 + ": /checksum: the checksum of the file is "));
     const std::string instead = "; going on from " + (parent / "checkpoint-2.json").string() + " instead";
     CHECK(folder.reports == Messages{found->skipped[0] + instead, found->skipped[1] + instead});
 

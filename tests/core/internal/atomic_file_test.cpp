@@ -90,6 +90,17 @@ TEST_CASE("CRC-64/XZ is that of its catalogue, in pieces as in one") {
     }
 }
 
+TEST_CASE("CRC-64/XZ is that of its definition, bit by bit, for texts of any size") {
+    std::string text;
+    std::uint64_t crc = ~std::uint64_t{0};
+    for (std::uint64_t n = 1; n <= 700; ++n) {
+        text += static_cast<char>(n * n * 0x9E3779B97F4A7C15 >> 56);
+        crc ^= static_cast<unsigned char>(text.back());
+        for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xC96C5795D7870F42 : 0);
+        CHECK(detail::crc64(text) == ~crc);
+    }
+}
+
 TEST_CASE("a file is replaced when it is committed, not before") {
     const TemporaryFolder folder;
     const auto path = folder / "file";

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "seqgrad/layers/internal/assign.hpp"
+#include "seqgrad/layers/internal/json_file.hpp"
+#include "seqgrad/layers/module.hpp"
+
+// Modules' parameters in the JSON format: what weights and models have in common.
+
+namespace seqgrad::detail {
+
+/// Puts the parameters into a document, which must not outlive their values. Throws ValueError where one
+/// holds a number that is not finite, unless that is allowed.
+template <class T>
+void add_parameters(JsonDocument& document, const char* function,
+                    const std::vector<NamedParameter<T>>& parameters, const SaveOptions& options) {
+    for (const auto& [name, variable] : parameters)
+        document.add(name, variable.shape(), elements(variable.value()));
+    if (!options.allow_non_finite) document.check_finite(function);
+}
+
+/// Says of a file's tensors whether they fit the parameters of their names.
+template <class T>
+Wanted wanted_for(const std::vector<NamedParameter<T>>& parameters) {
+    std::unordered_map<std::string, const Variable<T>*> by_name;
+    for (const auto& [name, variable] : parameters) by_name.emplace(name, &variable);
+    return [by_name = std::move(by_name)](std::string_view name, DType dtype, const Shape& shape) {
+        const auto found = by_name.find(std::string(name));
+        return found != by_name.end() && misfit(*found->second, dtype, shape).empty();
+    };
+}
+
+/// Gives the module's parameters the elements of the file's tensors, as `assign` does.
+template <class T>
+void assign_content(const Module<T>& module, std::vector<NamedParameter<T>>& parameters,
+                    JsonContent& content) {
+    std::vector<Offered> offered;
+    for (const NamedData& tensor : content.tensors()) {
+        offered.push_back(
+            {tensor.name, tensor.shape, tensor.dtype,
+             std::visit([](const auto& e) { return ElementsView(std::span(e)); }, tensor.data->elements)});
+    }
+    assign(module, parameters, offered);
+}
+
+}  // namespace seqgrad::detail

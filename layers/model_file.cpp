@@ -1,0 +1,114 @@
+#include "seqgrad/layers/model_file.hpp"
+
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/memory_limit.hpp"
+#include "seqgrad/layers/internal/model_tree.hpp"
+#include "seqgrad/layers/internal/module_files.hpp"
+
+namespace seqgrad {
+namespace {
+
+using detail::Json;
+using detail::JsonPlace;
+
+Json json_of(const PartialShape& shape) {
+    Json sizes = Json::array();
+    for (const std::ptrdiff_t size : shape) sizes.push_back(size == unknown ? Json() : Json(size));
+    return sizes;
+}
+
+PartialShape read_partial_shape(const JsonPlace& at) {
+    if (!at.json.is_array()) at.expected("an array of sizes");
+    PartialShape shape;
+    for (std::size_t i = 0; i < at.json.size(); ++i) {
+        const JsonPlace size = at.element(i);
+        constexpr std::uint64_t largest = 0x7FFFFFFF;
+        if (size.json.is_null()) {
+            shape.push_back(unknown);
+        } else if (size.json.is_number_unsigned() && size.json.get<std::uint64_t>() <= largest) {
+            shape.push_back(size.json.get<std::ptrdiff_t>());
+        } else {
+            size.expected(fmt::format("a whole number from 0 to {}, or null", largest));
+        }
+    }
+    return shape;
+}
+
+/// The most that building a model may take where its weights take so many bytes: some initializers need
+/// several times what they give.
+std::size_t building_memory(std::size_t weights) {
+    constexpr std::size_t base = std::size_t{1} << 26;
+    return base + 8 * weights;
+}
+
+template <class T>
+Sequential<T> build(const JsonPlace& at, std::size_t weights) {
+    detail::JsonObjectReader part(at);
+    const JsonPlace architecture = part.get("architecture");
+    const JsonPlace input_shape = part.get("input_shape");
+    part.finish();
+    const PartialShape shape = read_partial_shape(input_shape);
+    const detail::MemoryLimit limit(building_memory(weights));
+    try {
+        Sequential<T> model = detail::sequential_of<T>(architecture);
+        model.build(shape);
+        if (model.input_shape() != shape) {
+            input_shape.fail(fmt::format("the model begins with an InputLayer of the shape {}",
+                                         to_string(model.input_shape())));
+        }
+        return model;
+    } catch (const FormatError&) {
+        throw;
+    } catch (const Error& e) {
+        input_shape.fail(e.what());
+    } catch (const std::bad_alloc&) {
+        architecture.fail(fmt::format(
+            "a model that takes much more memory than the {} bytes of weights that the file has", weights));
+    }
+}
+
+}  // namespace
+
+template <class T>
+void save_model(const Sequential<T>& model, const std::filesystem::path& path, const SaveOptions& options) {
+    const auto parameters = detail::built_parameters("save_model", model);
+    detail::JsonDocument document;
+    detail::add_parameters(document, "save_model", parameters, options);
+    document.model = Json::object();
+    document.model["architecture"] = detail::tree_of(model, "");
+    document.model["input_shape"] = json_of(model.input_shape());
+    document.save(path, options);
+}
+
+template <class T>
+Sequential<T> load_model(const std::filesystem::path& path, const LoadOptions& options) {
+    return detail::with_source(path.string(), [&] {
+        detail::JsonSource source(path, options);
+        detail::JsonContent content(source, options.limits);
+        if (!content.model()) {
+            content.root().fail(
+                "there is no model in the file, only weights; load_weights reads them into a "
+                "model of the same architecture");
+        }
+        std::size_t bytes = 0;
+        for (const detail::NamedData& tensor : content.tensors()) bytes += tensor.data->count * sizeof(T);
+        Sequential<T> model = build<T>(*content.model(), bytes);
+        auto parameters = model.parameters();
+        detail::assign_content(model, parameters, content);
+        return model;
+    });
+}
+
+template void save_model(const Sequential<float>&, const std::filesystem::path&, const SaveOptions&);
+template void save_model(const Sequential<double>&, const std::filesystem::path&, const SaveOptions&);
+template Sequential<float> load_model(const std::filesystem::path&, const LoadOptions&);
+template Sequential<double> load_model(const std::filesystem::path&, const LoadOptions&);
+
+}  // namespace seqgrad
