@@ -45,7 +45,7 @@ if(SEQGRAD_BUILD_TESTS)
     find_package(doctest REQUIRED)                      # [doctest-dev]
     find_package(valijson REQUIRED)                     # JSON Schema [libvalijson-dev]
 endif()
-if(SEQGRAD_BUILD_EXAMPLES OR SEQGRAD_BUILD_BENCH)
+if(SEQGRAD_BUILD_EXAMPLES OR SEQGRAD_BUILD_TOOLS OR SEQGRAD_BUILD_BENCH)
     find_package(CLI11 REQUIRED)                        # command lines [libcli11-dev]
 endif()
 if(SEQGRAD_BUILD_BENCH)

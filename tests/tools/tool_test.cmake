@@ -1,0 +1,73 @@
+# Runs the program seqgrad (TOOL) on golden files (GOLDEN), in a folder of its own (WORK). KERAS: whether it can read
+# Keras's files.
+file(REMOVE_RECURSE "${WORK}")
+file(MAKE_DIRECTORY "${WORK}")
+
+# expect(CODE REGEX ARGUMENT...): the program ends with the code, and what it prints matches the expression. What it
+# prints as an error is one line.
+function(expect code regex)
+    execute_process(COMMAND "${TOOL}" ${ARGN} WORKING_DIRECTORY "${WORK}" RESULT_VARIABLE got OUTPUT_VARIABLE out
+        ERROR_VARIABLE err)
+    list(JOIN ARGN " " line)
+    if(NOT got STREQUAL code)
+        message(SEND_ERROR "seqgrad ${line}: ended with ${got}, expected ${code}\n${out}${err}")
+    endif()
+    if(NOT "${out}${err}" MATCHES "${regex}")
+        message(SEND_ERROR "seqgrad ${line}: expected ${regex}, got:\n${out}${err}")
+    endif()
+    if(NOT err MATCHES "^(seqgrad: [^\n]+\n)?$")
+        message(SEND_ERROR "seqgrad ${line}: expected one line, got:\n${err}")
+    endif()
+endfunction()
+
+set(weights "${GOLDEN}/weights-2-float32-decimal.json")
+expect(0 "Exit codes: 0 success" --help)
+expect(0 "--encoding" convert --help)
+expect(0 "^[0-9]+\\.[0-9]+\\.[0-9]+\n$" --version)
+expect(2 "seqgrad: .*subcommand")
+expect(2 "seqgrad: .*FILE" inspect)
+expect(2 "seqgrad: .*--nonsense" inspect "${weights}" --nonsense)
+
+expect(0 "json, version 2\n.*tensor +shape +dtype.*lstm\\.kernel +\\[3, 8\\] +float32 +24 .*tensors, [0-9]+ elements, [0-9]+ bytes"
+    inspect "${weights}")
+expect(0 "\"name\": \"lstm.kernel\"" inspect "${weights}" --json)
+expect(0 "safetensors" inspect "${GOLDEN}/seqgrad.safetensors")
+expect(0 "valid json, [0-9]+ tensors" check "${weights}")
+expect(0 "valid json" check "${GOLDEN}/weights-1-float64.json")
+expect(0 "valid json" check "${GOLDEN}/checkpoint-2-float64-base64.json")
+
+expect(3 "seqgrad: .*nowhere.json" check nowhere.json)
+expect(5 "the name does not say the format" check nowhere.txt)
+file(WRITE "${WORK}/broken.json" "{\"format\": \"seqgrad\", \"version\": 2")
+expect(4 "seqgrad: broken.json: " check broken.json)
+expect(4 "seqgrad: .*not valid JSON" check "${GOLDEN}/seqgrad.safetensors" --format json)
+
+expect(0 "^$" convert "${weights}" weights.safetensors)
+expect(0 "^$" convert weights.safetensors again.json --encoding base64)
+expect(0 "^$" diff "${weights}" again.json)
+expect(0 "^$" diff "${weights}" weights.safetensors)
+expect(0 "^$" diff "${weights}" "${GOLDEN}/weights-2-float32-base64.json")
+expect(1 "lstm\\.kernel: (float32 and float64|[0-9]+ of 24 elements differ)"
+    diff "${weights}" "${GOLDEN}/weights-2-float64-decimal.json")
+expect(1 "only in the first file" diff "${weights}" "${GOLDEN}/python.safetensors")
+expect(5 "does not say what model its weights belong to, which onnx takes" convert "${weights}" model.onnx)
+expect(5 "can be written, not read" inspect "${GOLDEN}/onnx/golden.onnx")
+if(EXISTS "${WORK}/model.onnx")
+    message(SEND_ERROR "a conversion that failed left a file")
+endif()
+
+if(KERAS)
+    expect(0 "^$" convert "${GOLDEN}/keras/words.keras" model.json)
+    expect(0 "with its model" inspect model.json)
+    expect(0 "^$" convert model.json model.safetensors --to pytorch)
+    expect(0 "^$" convert model.safetensors back.json --from pytorch --model model.json)
+    expect(0 "^$" diff model.json back.json)
+    expect(0 "^$" convert model.json model.weights.h5)
+    expect(0 "^$" convert model.weights.h5 keras.json --model model.json)
+    expect(0 "^$" diff model.json keras.json)
+    expect(5 "ONNX has no masks" convert model.json model.onnx)
+    expect(0 "^$" convert "${GOLDEN}/keras/simple_rnn.keras" model.onnx)
+    expect(4 "does not fit" convert "${weights}" wrong.json --model model.json)
+    expect(5 "can be read, not written" convert model.json other.keras)
+    expect(2 "LAYER=MODULE" convert model.json named.safetensors --to pytorch --name lstm)
+endif()

@@ -1,0 +1,137 @@
+#include "any_file.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace seqgrad::tools {
+namespace {
+
+bool has_double(const StoredTensors& tensors) {
+    return std::ranges::any_of(tensors,
+                               [](const auto& entry) { return entry.tensor.dtype() == DType::float64; });
+}
+
+/// Whether the tensors of a file can only be told apart by a model.
+bool is_foreign(Format format) {
+    return format == Format::pytorch || format == Format::keras_weights || format == Format::onnx;
+}
+
+/// The model of a conversion, with the weights of its input.
+template <class T>
+Sequential<T> model_of(const Conversion& c, const Contents& in) {
+    if (!c.model) return c.from == Format::keras ? load_keras_model<T>(c.in) : load_model<T>(c.in);
+    Sequential<T> model = load_model<T>(*c.model);
+    switch (c.from) {
+        case Format::pytorch:
+            from_pytorch(model, in.tensors, c.names, c.in.string());
+            break;
+        case Format::keras_weights:
+        case Format::keras:
+            load_keras_weights(model, c.in);
+            break;
+        default:
+            assign_weights(model, in.tensors, c.in.string());
+    }
+    return model;
+}
+
+template <class T>
+void convert_model(const Conversion& c, const Contents& in) {
+    const Sequential<T> model = model_of<T>(c, in);
+    switch (c.to) {
+        case Format::json:
+            return save_model(model, c.out, c.save);
+        case Format::safetensors:
+            return write_safetensors(stored_weights(model), c.out, c.save.metadata);
+        case Format::pytorch:
+            return save_pytorch(model, c.out, c.names);
+        case Format::keras_weights:
+            return save_keras_weights(model, c.out);
+        case Format::onnx:
+            return save_onnx(model, c.out);
+        case Format::keras:
+            break;
+    }
+    throw ValueError("a whole model of Keras can be read, not written; write keras-weights");
+}
+
+}  // namespace
+
+const std::map<std::string, Format>& formats() {
+    static const std::map<std::string, Format> all{
+        {"json", Format::json},       {"safetensors", Format::safetensors},
+        {"pytorch", Format::pytorch}, {"keras-weights", Format::keras_weights},
+        {"keras", Format::keras},     {"onnx", Format::onnx}};
+    return all;
+}
+
+const std::string& name_of(Format format) {
+    return std::ranges::find_if(formats(), [&](const auto& entry) { return entry.second == format; })->first;
+}
+
+Format format_of(const std::filesystem::path& path) {
+    const std::string name = path.filename().string();
+    for (const auto& [ending, format] : {std::pair{".weights.h5", Format::keras_weights},
+                                         {".keras", Format::keras},
+                                         {".safetensors", Format::safetensors},
+                                         {".onnx", Format::onnx},
+                                         {".json", Format::json}}) {
+        if (name.ends_with(ending)) return format;
+    }
+    throw ValueError(
+        fmt::format("{}: the name does not say the format; its end should be .json, .safetensors, "
+                    ".weights.h5, .keras or .onnx, or the format be given",
+                    path.string()));
+}
+
+Contents read_any(const std::filesystem::path& path, Format format) {
+    switch (format) {
+        case Format::json: {
+            JsonFile file = read_json(path);
+            return {.format = format,
+                    .tensors = std::move(file.tensors),
+                    .metadata = std::move(file.metadata),
+                    .model = std::move(file.model),
+                    .version = file.version,
+                    .checksum = std::move(file.checksum),
+                    .training = file.training};
+        }
+        case Format::safetensors:
+        case Format::pytorch:
+            return {.format = format,
+                    .tensors = read_safetensors(path),
+                    .metadata = read_safetensors_metadata(path)};
+        case Format::keras_weights:
+        case Format::keras:
+            return {.format = format, .tensors = read_keras_weights(path)};
+        case Format::onnx:
+            break;
+    }
+    throw ValueError(fmt::format("{}: files of {} can be written, not read", path.string(), name_of(format)));
+}
+
+void convert(const Conversion& c) {
+    Contents in = read_any(c.in, c.from);
+    const bool has_model = c.model || in.model || c.from == Format::keras;
+    const bool needs_model = is_foreign(c.from) || is_foreign(c.to) || c.to == Format::keras;
+    if (!has_model && needs_model) {
+        throw ValueError(
+            fmt::format("{} does not say what model its weights belong to, which {} takes: give a "
+                        "file of the model (--model)",
+                        c.in.string(), name_of(is_foreign(c.from) ? c.from : c.to)));
+    }
+    Conversion full = c;
+    for (auto& [key, text] : in.metadata) full.save.metadata.try_emplace(key, std::move(text));
+    if (has_model) {
+        const bool in_double =
+            has_double(in.tensors) || (c.model && has_double(read_any(*c.model, Format::json).tensors));
+        return in_double ? convert_model<double>(full, in) : convert_model<float>(full, in);
+    }
+    if (c.to == Format::json) return write_json(in.tensors, c.out, full.save);
+    write_safetensors(in.tensors, c.out, full.save.metadata);
+}
+
+}  // namespace seqgrad::tools
