@@ -222,7 +222,7 @@ TEST_CASE("the bundled series are read whole") {
 
 TEST_CASE("a file may have very many columns") {
     std::string names;
-    for (int i = 0; i < 200000; ++i) names += "c" + std::to_string(i) + ",";
+    for (int i = 0; i < 200000; ++i) names.append("c").append(std::to_string(i)).append(",");
     CHECK(parse_csv(names + "last\n", "t.csv").names().size() == 200001);
     CHECK_THROWS_WITH_AS(parse_csv(names + "c7\n", "t.csv"),
                          "t.csv:1:200001: expected a new column name, got \"c7\" again", FormatError);
