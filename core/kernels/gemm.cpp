@@ -106,7 +106,8 @@ void multiply(Product<T> product, const ProductKernels<T>& kernels) {
         detail::parallel_runs(panels * tiles, product.m * product.n * product.k,
                               [&](std::size_t first, std::size_t last) {
                                   Scratch<T> panel(packs_panels ? kernels.panel_columns * product.k : 0);
-                                  kernels.multiply(product, rows.data(), first, last, panel.data());
+                                  kernels.multiply(product, packs_rows ? rows.data() : nullptr, first, last,
+                                                   packs_panels ? panel.data() : nullptr);
                               });
     }
 }

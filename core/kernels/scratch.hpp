@@ -7,12 +7,12 @@
 
 namespace seqgrad::kernels {
 
-/// Uninitialised storage from the pool; null where there is none.
+/// Uninitialised storage from the pool.
 template <class T>
 class Scratch {
   public:
     Scratch() = default;
-    explicit Scratch(std::size_t n) : size_(n), data_(n == 0 ? nullptr : PoolAllocator<T>().allocate(n)) {}
+    explicit Scratch(std::size_t n) : size_(n), data_(PoolAllocator<T>().allocate(n)) {}
     ~Scratch() {
         if (data_ != nullptr) PoolAllocator<T>().deallocate(data_, size_);
     }

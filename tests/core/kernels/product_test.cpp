@@ -75,12 +75,14 @@ double worst_difference(const ProductKernels<T>& kernels, std::size_t m, std::si
         kernels.pack_rows(product, 0, tiles / 2, rows.data());
         kernels.pack_rows(product, tiles / 2, tiles, rows.data());
     }
+    const T* packed_rows = v.packs_rows ? rows.data() : nullptr;
+    T* room = v.packs_panel ? panel.data() : nullptr;
     Matrix<T> shared = c;
-    kernels.multiply(product, rows.data(), 0, panels * tiles, panel.data());
+    kernels.multiply(product, packed_rows, 0, panels * tiles, room);
     product.c = shared.data();
     const std::size_t cut = panels * tiles / 3;
-    kernels.multiply(product, rows.data(), cut, panels * tiles, panel.data());
-    kernels.multiply(product, rows.data(), 0, cut, panel.data());
+    kernels.multiply(product, packed_rows, cut, panels * tiles, room);
+    kernels.multiply(product, packed_rows, 0, cut, room);
     const auto same = [](T x, T y) { return x == y; };
     if (!std::ranges::equal(c.buffer, shared.buffer, same)) return std::numeric_limits<double>::infinity();
 
