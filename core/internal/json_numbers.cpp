@@ -3,8 +3,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <limits>
-#include <system_error>
 
 #include "seqgrad/core/error.hpp"
 
@@ -19,16 +17,6 @@ void append_number(std::string& out, T value) {
         out += ".0";  // "-0" would be an integer, which has no negative zero
 }
 
-template <class T>
-T parse_number(const std::string& text, double nearest) {
-    T value{};
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec != std::errc::result_out_of_range) return value;
-    const bool too_large = std::abs(nearest) > 1;
-    return std::copysign(too_large ? std::numeric_limits<T>::infinity() : T{0},
-                         static_cast<T>(std::copysign(1.0, nearest)));
-}
-
 bool holds(const Shape& shape, std::size_t count) {
     try {
         return element_count(shape) == count;
@@ -39,7 +27,5 @@ bool holds(const Shape& shape, std::size_t count) {
 
 template void append_number(std::string&, float);
 template void append_number(std::string&, double);
-template float parse_number(const std::string&, double);
-template double parse_number(const std::string&, double);
 
 }  // namespace seqgrad::detail

@@ -17,11 +17,6 @@ inline constexpr const char* dtype_name = std::is_same_v<T, float> ? "float32" :
 template <class T>
 void append_number(std::string& out, T value);
 
-/// The T nearest to a JSON number with fraction or exponent: infinite, or zero, where the number is outside
-/// T's range. `nearest` is the double nearest to it: going through that would round twice.
-template <class T>
-T parse_number(const std::string& text, double nearest);
-
 /// Whether the shape's sizes multiply to `count`, however large they are.
 bool holds(const Shape& shape, std::size_t count);
 

@@ -110,7 +110,7 @@ class JsonContent {
     std::vector<NamedData> tensors_;
 };
 
-/// The tensor at a place. In files before version 2 there are no encodings.
+/// The tensor at a place. Throws FormatError where there is none, or its shape does not hold its elements.
 PlacedData read_tensor(const JsonPlace& at);
 
 /// 16 hexadecimal digits of a checksum.
