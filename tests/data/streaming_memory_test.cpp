@@ -25,15 +25,21 @@ namespace {
 std::atomic<std::size_t> live_bytes = 0;
 std::atomic<std::size_t> most_bytes = 0;
 
-/// A piece of memory with its size in the `alignment` bytes before it.
-void* allocate(std::size_t size, std::size_t alignment) {
+/// A piece of memory with its size in the `alignment` bytes before it; null when there is none.
+void* allocate(std::size_t size, std::size_t alignment) noexcept {
     const std::size_t whole = (size + 2 * alignment - 1) / alignment * alignment;
     void* const memory = std::aligned_alloc(alignment, whole);
-    if (memory == nullptr) throw std::bad_alloc();
+    if (memory == nullptr) return nullptr;
     *static_cast<std::size_t*>(memory) = size;
     const std::size_t live = live_bytes += size;
     most_bytes = std::max<std::size_t>(most_bytes, live);
     return static_cast<std::byte*>(memory) + alignment;
+}
+
+void* allocate_or_throw(std::size_t size, std::size_t alignment) {
+    void* const memory = allocate(size, alignment);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
 }
 
 void release(void* memory, std::size_t alignment) noexcept {
@@ -47,10 +53,18 @@ constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 
 }  // namespace
 
+// Every form that the standard library's own array, nothrow and plain forms do not come down to. The nothrow forms
+// are among them: a sanitizer's runtime has its own, and memory of theirs would come to the `delete` here.
 void* operator new(std::size_t size) {
+    return allocate_or_throw(size, usual);
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     return allocate(size, usual);
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
+    return allocate_or_throw(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
     return allocate(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
