@@ -18,6 +18,7 @@
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/memory_limit.hpp"
 #include "seqgrad/layers/internal/config_fields.hpp"
 #include "seqgrad/layers/internal/model_tree.hpp"
 #include "seqgrad/layers/internal/strict_json.hpp"
@@ -93,7 +94,7 @@ auto wrap(const Place& at, F f) {
     } catch (const Error& e) {
         at.fail(e.what());
     } catch (const std::bad_alloc&) {
-        at.fail("there is no memory for so large a layer");
+        at.fail("there is no memory for so large a layer, or it is beyond the limit");
     }
 }
 
@@ -615,14 +616,16 @@ std::string to_json(const Module<T>& module) {
 }
 
 template <class T>
-Sequential<T> model_from_json(std::string_view json) {
-    const Json parsed = detail::parse_strictly(json);
+Sequential<T> model_from_json(std::string_view json, const LoadLimits& limits) {
+    const Json parsed = detail::parse_strictly(json, limits);
+    const detail::MemoryLimit memory(limits.max_model_bytes);
     return detail::sequential_of<T>({parsed, ""});
 }
 
 template <class T>
-std::unique_ptr<Module<T>> layer_from_json(std::string_view json) {
-    const Json parsed = detail::parse_strictly(json);
+std::unique_ptr<Module<T>> layer_from_json(std::string_view json, const LoadLimits& limits) {
+    const Json parsed = detail::parse_strictly(json, limits);
+    const detail::MemoryLimit memory(limits.max_model_bytes);
     return read_module<T>({parsed, ""});
 }
 
@@ -632,9 +635,9 @@ template Sequential<float> detail::sequential_of(const JsonPlace&);
 template Sequential<double> detail::sequential_of(const JsonPlace&);
 template std::string to_json(const Module<float>&);
 template std::string to_json(const Module<double>&);
-template Sequential<float> model_from_json(std::string_view);
-template Sequential<double> model_from_json(std::string_view);
-template std::unique_ptr<Module<float>> layer_from_json(std::string_view);
-template std::unique_ptr<Module<double>> layer_from_json(std::string_view);
+template Sequential<float> model_from_json(std::string_view, const LoadLimits&);
+template Sequential<double> model_from_json(std::string_view, const LoadLimits&);
+template std::unique_ptr<Module<float>> layer_from_json(std::string_view, const LoadLimits&);
+template std::unique_ptr<Module<double>> layer_from_json(std::string_view, const LoadLimits&);
 
 }  // namespace seqgrad

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "seqgrad/layers/files/load_limits.hpp"
 #include "seqgrad/layers/module.hpp"
 #include "seqgrad/layers/sequential.hpp"
 
@@ -21,14 +22,14 @@ std::string to_json(const Module<T>& module);
 /// The Sequential that a text of `to_json` describes, with new weights once it is built.
 ///
 /// Only the library's layers can be named, and nothing in the text is executed. Arguments that are not there
-/// have their defaults. Anything else that is not as docs/models.md says, unknown, repeated or out of its
-/// range, throws FormatError with the path of the place ("/config/layers/1/config/units") and what was
-/// expected.
+/// have their defaults. Anything else that is not as docs/models.md says, unknown, repeated, out of its range
+/// or beyond the limits, throws FormatError with the path of the place ("/config/layers/1/config/units") and
+/// what was expected.
 template <class T>
-Sequential<T> model_from_json(std::string_view json);
+Sequential<T> model_from_json(std::string_view json, const LoadLimits& limits = {});
 
 /// The same for a single layer or cell of any class: {"class_name": "LSTM", "config": {"units": 8}}.
 template <class T>
-std::unique_ptr<Module<T>> layer_from_json(std::string_view json);
+std::unique_ptr<Module<T>> layer_from_json(std::string_view json, const LoadLimits& limits = {});
 
 }  // namespace seqgrad
