@@ -16,19 +16,6 @@ void read(std::string_view json) {
                   "what was read is written and read again");
 }
 
-/// The text with the checksum that the message asks for; empty where there is none.
-std::string with_checksum(std::string json, std::string_view message) {
-    // Of the state in version 1 of the format, of the file from then on.
-    constexpr std::string_view asks = "the checksum of the ", key = "\"checksum\": \"", is = " is ";
-    constexpr std::size_t digits = 16;
-    const std::size_t asked = message.find(asks), wanted = message.find(is, asked), at = json.find(key);
-    if (asked == std::string_view::npos || wanted == std::string_view::npos || at == std::string::npos)
-        return {};
-    const std::size_t begin = at + key.size(), end = json.find('"', begin);
-    if (end == std::string::npos) return {};
-    return json.replace(begin, end - begin, message.substr(wanted + is.size(), digits));
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -37,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
         read(json);
     } catch (const FormatError& error) {
-        repaired = with_checksum(std::string(json), error.what());
+        repaired = fuzz::with_checksum(std::string(json), error.what());
     }
     try {
         if (!repaired.empty()) read(repaired);

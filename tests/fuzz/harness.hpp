@@ -27,6 +27,19 @@ inline void require(bool holds, const char* what) {
     std::abort();
 }
 
+/// The text with the checksum that a reader's message says it should have, so that other changes count; empty
+/// where the message is of something else.
+inline std::string with_checksum(std::string json, std::string_view message) {
+    constexpr std::string_view asks = "the checksum of the ", is = " is ", key = "\"checksum\": \"";
+    constexpr std::size_t digits = 16;
+    const std::size_t asked = message.find(asks), wanted = message.find(is, asked), at = json.find(key);
+    if (asked == std::string_view::npos || wanted == std::string_view::npos || at == std::string::npos)
+        return {};
+    const std::size_t begin = at + key.size(), end = json.find('"', begin);
+    if (end == std::string::npos) return {};
+    return json.replace(begin, end - begin, message.substr(wanted + is.size(), digits));
+}
+
 /// A file in memory for what reads from a path, with new contents for every input.
 class MemoryFile {
   public:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the fuzz programs and runs each for a while, two at a time.
-# Usage: tests/fuzz/run.sh [SECONDS [PROGRAM]...], by default 60 and all: checkpoint, csv, csv_series,
-# safetensors, text and weights.
+# Usage: tests/fuzz/run.sh [SECONDS [PROGRAM]...], by default 60 and all: checkpoint, csv, csv_series, json_file,
+# model, safetensors, text and weights.
 #
 # Every run begins with the corpus of those before it, in build/fuzz/corpus. It fails for what a sanitizer reports,
 # for an exception that is none of the reader's, a leak, more memory than such small inputs may take, and an input that
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 build=build/fuzz
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- checkpoint csv csv_series safetensors text weights
+[ $# -gt 0 ] || set -- checkpoint csv csv_series json_file model safetensors text weights
 
 [ -f $build/build.ninja ] || cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz

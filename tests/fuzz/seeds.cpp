@@ -42,6 +42,15 @@ void weights(Seeds seeds) {
     seeds.add(weights_to_json(fuzz::small_model<double>(), options));
 }
 
+void json_files(Seeds seeds) {
+    for (const Encoding encoding : {Encoding::decimal, Encoding::base64}) {
+        const SaveOptions options{.encoding = encoding, .metadata = {{"author", "me"}}};
+        save_model(fuzz::small_model<float>(), seeds.next(), options);
+        save_weights(fuzz::small_model<double>(), seeds.next(), options);
+    }
+    seeds.add(checkpoint_to_json(test::numbered_state<float>(2)));
+}
+
 void models(Seeds seeds) {
     const auto layer = [&](const Module<float>& module) { seeds.add(to_json(module)); };
     layer(Sequential<float>{InputLayer<float>({.shape = {unknown, 2}}), LSTM<float>({.units = 2}),
@@ -128,6 +137,7 @@ int main(int argc, char** argv) {
     }
     const std::filesystem::path folder = argv[1];
     weights({folder, "weights"});
+    json_files({folder, "json_file"});
     models({folder, "model"});
     checkpoints<float>({folder, "checkpoint"});
     safetensors({folder, "safetensors"});
