@@ -44,7 +44,7 @@ PartialShape read_partial_shape(const JsonPlace& at) {
 /// The most that building a model may take where its weights take so many bytes: some initializers need
 /// several times what they give.
 std::size_t building_memory(std::size_t weights) {
-    constexpr std::size_t base = std::size_t{1} << 26;
+    constexpr std::size_t base = std::size_t{1} << 20;
     return base + 8 * weights;
 }
 
