@@ -1,5 +1,6 @@
 #include "seqgrad/core/memory_pool.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <utility>
@@ -101,11 +102,15 @@ thread_local std::size_t allowed = 0;
 namespace detail {
 
 MemoryLimit::MemoryLimit(std::size_t bytes) noexcept
-    : was_limited_(std::exchange(limited, true)), before_(std::exchange(allowed, bytes)) {}
+    : was_limited_(std::exchange(limited, true)),
+      before_(allowed),
+      at_first_(was_limited_ ? std::min(bytes, before_) : bytes) {
+    allowed = at_first_;
+}
 
 MemoryLimit::~MemoryLimit() {
     limited = was_limited_;
-    allowed = before_;
+    if (was_limited_) allowed = before_ - (at_first_ - allowed);
 }
 
 void* pool_allocate(std::size_t bytes) {

@@ -41,13 +41,6 @@ PartialShape read_partial_shape(const JsonPlace& at) {
     return shape;
 }
 
-/// The most that building a model may take where its weights take so many bytes: some initializers need
-/// several times what they give.
-std::size_t building_memory(std::size_t weights) {
-    constexpr std::size_t base = std::size_t{1} << 20;
-    return base + 8 * weights;
-}
-
 template <class T>
 Sequential<T> build(const JsonPlace& at, std::size_t weights) {
     detail::JsonObjectReader part(at);
@@ -55,7 +48,7 @@ Sequential<T> build(const JsonPlace& at, std::size_t weights) {
     const JsonPlace input_shape = part.get("input_shape");
     part.finish();
     const PartialShape shape = read_partial_shape(input_shape);
-    const detail::MemoryLimit limit(building_memory(weights));
+    const detail::MemoryLimit limit(detail::building_memory(weights));
     try {
         Sequential<T> model = detail::sequential_of<T>(architecture);
         model.build(shape);
@@ -69,8 +62,7 @@ Sequential<T> build(const JsonPlace& at, std::size_t weights) {
     } catch (const Error& e) {
         input_shape.fail(e.what());
     } catch (const std::bad_alloc&) {
-        architecture.fail(fmt::format(
-            "a model that takes much more memory than the {} bytes of weights that the file has", weights));
+        architecture.fail(detail::too_large_for(weights));
     }
 }
 

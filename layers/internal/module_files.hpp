@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -7,13 +8,28 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "seqgrad/layers/internal/assign.hpp"
 #include "seqgrad/layers/internal/json_file.hpp"
 #include "seqgrad/layers/module.hpp"
 
-// Modules' parameters in the JSON format: what weights and models have in common.
+// Modules' parameters in files: what weights and models have in common.
 
 namespace seqgrad::detail {
+
+/// The most that building a model of a file may take whose weights take so many bytes: some initializers need
+/// several times what they give.
+inline std::size_t building_memory(std::size_t weights) {
+    constexpr std::size_t base = std::size_t{1} << 20;
+    return base + 8 * weights;
+}
+
+/// What is wrong where it would take more.
+inline std::string too_large_for(std::size_t weights) {
+    return fmt::format("a model that takes much more memory than the {} bytes of weights that the file has",
+                       weights);
+}
 
 /// Puts the parameters into a document, which must not outlive their values. Throws ValueError where one
 /// holds a number that is not finite, unless that is allowed.

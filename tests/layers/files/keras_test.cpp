@@ -305,6 +305,10 @@ TEST_CASE("what a configuration says that is not here is refused with its place"
         CHECK_MESSAGE(message.find(what) != std::string::npos, what, " in: ", message);
         CHECK_MESSAGE(message.find("m.keras: config.json: ") != std::string::npos, message);
     }
+    CHECK(config_refusal(
+              config_of(R"({"module": "keras.layers", "class_name": "Dense", "config": {"units": 900000}})"))
+              .find("config.json: /config/layers/1: there is no memory for so large a layer, or it is beyond "
+                    "the limit") != std::string::npos);
     CHECK(refusal([] { load_keras_model<float>(golden_file("attention.keras")); }).find("Functional") !=
           std::string::npos);
     CHECK(config_refusal(
