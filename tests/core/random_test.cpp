@@ -176,7 +176,8 @@ TEST_CASE_TEMPLATE("a shorter draw is the beginning of a longer one", T, float, 
     const auto truncated = [](Generator& g, std::size_t n) { return g.truncated_normal<T>({n}); };
     const auto narrow = [](Generator& g, std::size_t n) { return g.integers({n}, 0, 1000); };
     const auto wide = [](Generator& g, std::size_t n) { return g.integers({n}, 0, Int{1} << 50); };
-    for (const std::size_t n : {0, 1, 2, 3, 4, 5, 127, 128, 129, 255, 256, 257, 511, 513, 1023}) {
+    for (const std::size_t n :
+         {0u, 1u, 2u, 3u, 4u, 5u, 127u, 128u, 129u, 255u, 256u, 257u, 511u, 513u, 1023u}) {
         CAPTURE(n);
         const auto same = [&](auto draw) {
             Generator g = start;

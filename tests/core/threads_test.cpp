@@ -90,9 +90,9 @@ std::vector<std::vector<T>> results_of_all_layers() {
 }  // namespace
 
 TEST_CASE("parallel_for calls every task once") {
-    for (const std::size_t threads : {1, 2, 3, 8}) {
+    for (const std::size_t threads : {1u, 2u, 3u, 8u}) {
         const WithThreads with(threads);
-        for (const std::size_t tasks : {0, 1, 2, 7, 1000}) {
+        for (const std::size_t tasks : {0u, 1u, 2u, 7u, 1000u}) {
             std::vector<std::atomic<int>> calls(tasks);
             detail::parallel_for(tasks, [&](std::size_t i) { ++calls[i]; });
             for (const auto& count : calls) CHECK(count == 1);
@@ -165,7 +165,7 @@ TEST_CASE("Results do not depend on the number of threads") {
     std::vector<std::vector<float>> single;
     std::vector<std::vector<double>> twice;
     Tensor<float> product;
-    for (const std::size_t threads : {1, 2, 3, 5}) {
+    for (const std::size_t threads : {1u, 2u, 3u, 5u}) {
         CAPTURE(threads);
         const WithThreads with(threads);
         Generator random(3);

@@ -601,7 +601,7 @@ TEST_CASE("a class that does not count") {
 
 TEST_CASE("ctc") {
     const std::vector<std::vector<std::size_t>> all{{}, {1}, {2, 2}, {1, 2, 3}, {3, 1}, {2, 1, 1}};
-    for (const std::size_t steps : {3, 4, 5}) {
+    for (const std::size_t steps : {3u, 4u, 5u}) {
         std::vector<std::vector<std::size_t>> labels;
         for (const auto& l : all)
             if (steps > 3 || l != all.back()) labels.push_back(l);  // which needs 4

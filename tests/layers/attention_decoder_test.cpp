@@ -185,9 +185,9 @@ TEST_CASE("AttentionDecoder: a stack attends with the state of its top cell") {
         StackedRNNCells<double>(LSTMCell<double>({.units = 2}), LSTMCell<double>({.units = 3})));
     const Variable<double> x = normal(1, {1, 1, 2}), memory = normal(2, {1, 4, 3});
     std::vector<Variable<double>> states;
-    for (const std::size_t size : {2, 2, 3, 3}) states.push_back(constant(zeros<double>({1, size})));
+    for (const std::size_t size : {2u, 2u, 3u, 3u}) states.push_back(constant(zeros<double>({1, size})));
     const Tensor<double> before = decoder.run(x, memory, states).attention_weights.value();
-    for (const std::size_t i : {0, 1, 2, 3}) {
+    for (const std::size_t i : {0u, 1u, 2u, 3u}) {
         auto changed = states;
         changed[i] = constant(ones<double>(states[i].shape()));
         const Tensor<double> after = decoder.run(x, memory, changed).attention_weights.value();

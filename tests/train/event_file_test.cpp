@@ -156,7 +156,7 @@ TEST_CASE("EventFile writes pictures as PNG") {
     // Behind signature, header, and the headers of data, zlib and block: rows behind a zero each.
     const std::size_t rows = 8 + 25 + 8 + 2 + 5;
     const std::vector<int> first{255, 255, 128, 128, 0, 0};
-    for (std::size_t y : {0, 1}) {
+    for (std::size_t y : {0u, 1u}) {
         CHECK(png.at(rows + 7 * y) == '\0');
         for (std::size_t x = 0; x < 6; ++x)
             CHECK(static_cast<int>(static_cast<unsigned char>(png.at(rows + 7 * y + 1 + x))) == first[x]);

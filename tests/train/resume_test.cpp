@@ -195,7 +195,7 @@ TEST_CASE("random windows go on bit for bit, in a pass without an end") {
         return outcome_of(model, history, "");
     };
     const Outcome uninterrupted = run(std::make_shared<StopAfter<float>>(100));
-    for (const std::size_t steps : {1, 5, 7, 10, 14, 15}) {
+    for (const std::size_t steps : {1u, 5u, 7u, 10u, 14u, 15u}) {
         const auto stop = std::make_shared<StopAfter<float>>(steps);
         run(stop);
         CHECK(run(std::make_shared<GoOn<float>>(*stop->state)) == uninterrupted);

@@ -1,6 +1,7 @@
 #include "seqgrad/core/kernels/attention.hpp"
 
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "core/kernels/available.hpp"
@@ -67,7 +68,8 @@ Results<double> define(const Attention<T>& in) {
 template <class T>
 void check(const Attention<T>& in, std::size_t offset, kernels::InstructionSet set) {
     const AttentionRows<T>& kernel = *kernels::table<T>(set).attention;
-    const Array<T> unset_n(in.n, std::nan("")), unset_d(in.d, std::nan(""));
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    const Array<T> unset_n(in.n, nan), unset_d(in.d, nan);
     test::GuardedArrays<T> arrays(offset);
     const T *rows = arrays.input(in.rows), *query = arrays.input(in.query), *v = arrays.input(in.v),
             *weights = arrays.input(in.weights);
@@ -101,7 +103,7 @@ TEST_CASE_TEMPLATE("attention kernels agree with the definition for every number
         for (const auto& [n, d] : {std::pair{size, 1 + size * 7 % 19}, std::pair{1 + size * 5 % 7, size}}) {
             const Attention<T> in(n, d, random);
             for (const auto set : test::available_instruction_sets()) {
-                for (const std::size_t offset : {0, 1}) check(in, offset, set);
+                for (const std::size_t offset : {0u, 1u}) check(in, offset, set);
             }
         }
     }

@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("gemm agrees with the definition for every size from 1 to 67,
         CHECK(arrays.intact());
     };
     for (std::size_t size = 1; size <= 67; ++size) {
-        for (const std::size_t offset : {0, 1}) {
+        for (const std::size_t offset : {0u, 1u}) {
             check(size, 5, 7, offset);
             check(5, size, 7, offset);
             check(5, 7, size, offset);
@@ -110,7 +110,7 @@ TEST_CASE_TEMPLATE("gemm agrees with the definition for every size from 1 to 67,
             check(1, size, 3, offset);
         }
     }
-    for (const std::size_t offset : {0, 1}) {
+    for (const std::size_t offset : {0u, 1u}) {
         check(67, 67, 67, offset);
         for (int i = 0; i < 20; ++i) {
             const auto size = [&] { return 1 + std::size_t(random() % 67); };

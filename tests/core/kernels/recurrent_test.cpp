@@ -413,7 +413,7 @@ TEST_CASE("masks, direction and truncation agree with the definition, whatever s
              {RecurrentSizes{1, 6, 2, 5}, RecurrentSizes{7, 5, 3, 16}, RecurrentSizes{13, 7, 2, 17},
               RecurrentSizes{8, 4, 1, 67}, RecurrentSizes{300, 9, 1, 3}, RecurrentSizes{2, 0, 3, 4}}) {
             for (const auto kind : {none, all, right, left, gaps, samples, nothing}) {
-                for (const std::size_t bptt_steps : {0, 1, 2, 3, 100}) {
+                for (const std::size_t bptt_steps : {0u, 1u, 2u, 3u, 100u}) {
                     const bool backwards = seed % 2 == 0, zero = seed / 2 % 2 == 0;
                     const Problem p(cell, s, {true, true, true, true}, ++seed,
                                     {kind, backwards, zero, bptt_steps});

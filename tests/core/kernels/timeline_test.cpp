@@ -79,7 +79,7 @@ TEST_CASE("a truncation cuts where positions lie in different blocks") {
 
 TEST_CASE("chunks follow each other and hold about so many rows") {
     const Timeline time(4, 4, {.mask = mask[0]});
-    for (const std::size_t rows : {1, 2, 3, 4, 5, 6, 8, 100}) {
+    for (const std::size_t rows : {1u, 2u, 3u, 4u, 5u, 6u, 8u, 100u}) {
         std::size_t round = 0, row = 0;
         for (const auto& chunk : time.chunks(rows)) {
             CHECK(chunk.round == round);

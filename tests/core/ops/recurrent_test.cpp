@@ -424,7 +424,7 @@ TEST_CASE("recurrent operations: truncated gradients are those of chunks with de
     const Mask mask = some_mask(batch, steps);
     for (const Layer& layer : layers) {
         for (const bool masked : {false, true}) {
-            for (const std::size_t k : {1, 2, 3, 7, 8}) {
+            for (const std::size_t k : {1u, 2u, 3u, 7u, 8u}) {
                 const auto in = parameters(layer, batch, steps);
                 // Outputs of masked steps are zero: a chunk does not know the last output of the one before.
                 const auto got = layer.apply(

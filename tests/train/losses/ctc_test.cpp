@@ -83,8 +83,8 @@ std::vector<Labels> all_labels(std::size_t length, std::int64_t classes) {
 TEST_CASE("ctc is the sum over all alignments") {
     Generator generator(3);
     int compared = 0, refused = 0;
-    for (const std::size_t steps : {1, 2, 3, 5}) {
-        for (const std::size_t classes : {2, 3, 4}) {
+    for (const std::size_t steps : {1u, 2u, 3u, 5u}) {
+        for (const std::size_t classes : {2u, 3u, 4u}) {
             const Tensor<double> logits = random_logits(generator, {1, steps, classes});
             Tensor<double> one = logits;
             one.reshape({steps, classes});
