@@ -3,30 +3,32 @@
 # Usage: tests/fuzz/run.sh [SECONDS [PROGRAM]...], by default 60 and all: checkpoint, csv, csv_series, json_file,
 # model, safetensors, text and weights.
 #
-# Every run begins with the corpus of those before it, in build/fuzz/corpus. It fails for what a sanitizer reports,
+# Every run begins with the corpus of those before it, in build/asan/fuzz/corpus. It fails for what a sanitizer reports,
 # for an exception that is none of the reader's, a leak, more memory than such small inputs may take, and an input that
 # takes more than a second, also when it is tried again by itself: a busy machine makes any input slow.
 set -eu
 cd "$(dirname "$0")/../.."
-build=build/fuzz
+programs=build/asan/tests/fuzz
+build=build/asan/fuzz
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- checkpoint csv csv_series json_file model safetensors text weights
 
-[ -f $build/build.ninja ] || cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz
+[ -f build/asan/build.ninja ] || cmake --preset asan >/dev/null
+cmake --build --preset asan --target fuzz_programs
 
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=16:malloc_context_size=2"
 limits='-timeout=1 -rss_limit_mb=512 -malloc_limit_mb=64'
 rm -rf $build/seeds
-$build/tests/fuzz/fuzz_seeds $build/seeds
+mkdir -p $build
+$programs/fuzz_seeds $build/seeds
 
 # What a program was doing when it stopped: nothing wrong where it only was a slow moment.
 confirm() {
     for input in "$build/artifacts/$1"/*; do
         [ -f "$input" ] || continue
         # shellcheck disable=SC2086  # options
-        if "$build/tests/fuzz/$1_fuzz" $limits "$input" >"$input.log" 2>&1; then
+        if "$programs/$1_fuzz" $limits "$input" >"$input.log" 2>&1; then
             rm "$input" "$input.log"
         else
             return 1
@@ -42,7 +44,7 @@ run() {
     : >"$log"
     while left=$((end - $(date +%s))) && [ $left -gt 0 ]; do
         # shellcheck disable=SC2086
-        if ! "$build/tests/fuzz/$1_fuzz" $limits -max_total_time=$left -max_len=4096 -print_final_stats=1 \
+        if ! "$programs/$1_fuzz" $limits -max_total_time=$left -max_len=4096 -print_final_stats=1 \
             -dict="tests/fuzz/dictionaries/$1.dict" -artifact_prefix="$build/artifacts/$1/" \
             "$corpus" "$build/seeds/$1" >>"$log" 2>&1; then
             confirm "$1" || return 1
@@ -79,7 +81,7 @@ done
 printf '%-12s %12d executions\n' total "$total"
 
 for program in $failed; do
-    printf '\n%s failed; to repeat it: %s/tests/fuzz/%s_fuzz %s/artifacts/%s/*\n' "$program" $build "$program" $build \
+    printf '\n%s failed; to repeat it: %s/%s_fuzz %s/artifacts/%s/*\n' "$program" $programs "$program" $build \
         "$program"
     tail -n 40 "$build/$program.log"
 done
