@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <functional>
 #include <map>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,15 +14,12 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/atomic_file.hpp"
-#include "seqgrad/core/internal/memory_limit.hpp"
 #include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/internal/hdf5_file.hpp"
 #include "seqgrad/layers/internal/keras_config.hpp"
-#include "seqgrad/layers/internal/module_files.hpp"
 #include "seqgrad/layers/internal/snake_case.hpp"
 #include "seqgrad/layers/internal/strict_json.hpp"
 #include "seqgrad/layers/internal/zip_archive.hpp"
-#include "seqgrad/layers/model_json.hpp"
 #include "seqgrad/layers/multi_head_attention.hpp"
 
 namespace seqgrad {
@@ -208,29 +204,13 @@ Sequential<T> load_keras_model(const std::filesystem::path& path, const LoadLimi
         if (!version.json.is_string() || !version.json.get<std::string>().starts_with("3."))
             version.expected("a version 3 of Keras");
     });
-    detail::Json config;
-    const std::string architecture = naming(path, config_file, [&] {
-        config = read_json(archive, config_file, limits);
-        return detail::from_keras_config(config).dump();
-    });
+    const detail::Json config =
+        naming(path, config_file, [&] { return read_json(archive, config_file, limits); });
     const StoredTensors weights = read_weights(archive, path, limits);
     std::size_t bytes = 0;
     for (const auto& entry : weights) bytes += entry.tensor.size() * sizeof(T);
-    Sequential<T> model = naming(path, config_file, [&] {
-        const detail::MemoryLimit memory(detail::building_memory(bytes));
-        try {
-            Sequential<T> made = model_from_json<T>(architecture, limits);
-            if (made.built()) return made;
-            const auto shape = detail::keras_build_shape(config);
-            if (!shape) throw FormatError("the model was saved before it was built, and has no weights");
-            made.build(*shape);
-            return made;
-        } catch (const ShapeError& e) {
-            throw FormatError(e.what());
-        } catch (const std::bad_alloc&) {
-            throw FormatError(detail::too_large_for(bytes));
-        }
-    });
+    Sequential<T> model =
+        naming(path, config_file, [&] { return detail::build_keras_model<T>(config, bytes, limits); });
     const std::string source = fmt::format("{}: {}", path.string(), weights_file);
     assign_weights<T>(model, renamed<T>(model, weights), source);
     detail::freeze_as_in_keras<T>(config, model);

@@ -3,11 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <new>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/memory_limit.hpp"
 #include "seqgrad/layers/input.hpp"
+#include "seqgrad/layers/internal/module_files.hpp"
+#include "seqgrad/layers/model_json.hpp"
 #include "seqgrad/layers/rnn.hpp"
 
 namespace seqgrad::detail {
@@ -125,18 +131,8 @@ Json layer(const Place& at) {
     return {{"class_name", class_name}, {"config", std::move(out)}};
 }
 
-template <class T>
-void freeze(Module<T>& module) {
-    for (auto& [name, variable] : module.parameters()) variable.set_requires_grad(false);
-}
-
-}  // namespace
-
-Json from_keras_config(const Json& config) {
-    return layer({config, ""});
-}
-
-std::optional<PartialShape> keras_build_shape(const Json& config) {
+/// The shape that a model was built with; none where the configuration does not say.
+std::optional<PartialShape> build_shape(const Json& config) {
     const Json& sizes = value_of(value_of(config, "config"), "build_input_shape");
     if (!sizes.is_array()) return std::nullopt;
     PartialShape shape;
@@ -146,6 +142,33 @@ std::optional<PartialShape> keras_build_shape(const Json& config) {
         shape.push_back(is_size ? size.get<std::ptrdiff_t>() : unknown);
     }
     return shape;
+}
+
+template <class T>
+void freeze(Module<T>& module) {
+    for (auto& [name, variable] : module.parameters()) variable.set_requires_grad(false);
+}
+
+}  // namespace
+
+template <class T>
+Sequential<T> build_keras_model(const Json& config, std::size_t weights, const LoadLimits& limits) {
+    const std::string architecture = layer({config, ""}).dump();
+    const MemoryLimit memory(building_memory(weights));
+    try {
+        Sequential<T> model = model_from_json<T>(architecture, limits);
+        if (model.built()) return model;
+        const auto shape = build_shape(config);
+        if (!shape) throw FormatError("the model was saved before it was built, and has no weights");
+        model.build(*shape);
+        return model;
+    } catch (const FormatError&) {
+        throw;
+    } catch (const Error& e) {
+        throw FormatError(e.what());
+    } catch (const std::bad_alloc&) {
+        throw FormatError(too_large_for(weights));
+    }
 }
 
 template <class T>
@@ -164,6 +187,8 @@ void freeze_as_in_keras(const Json& config, Module<T>& module) {
         freeze_as_in_keras(*given[i], *inside[i].module);
 }
 
+template Sequential<float> build_keras_model(const Json&, std::size_t, const LoadLimits&);
+template Sequential<double> build_keras_model(const Json&, std::size_t, const LoadLimits&);
 template void freeze_as_in_keras(const Json&, Module<float>&);
 template void freeze_as_in_keras(const Json&, Module<double>&);
 

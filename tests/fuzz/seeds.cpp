@@ -78,6 +78,37 @@ void models(Seeds seeds) {
         R"({"class_name":"AttentionDecoder","config":{"cell":{"class_name":"GRUCell","config":{"units":2}}}})");
 }
 
+void keras_configs(Seeds seeds) {
+    const auto layer = [](const std::string& name, const std::string& arguments) {
+        return R"({"module":"keras.layers","class_name":")" + name + R"(","config":{)" + arguments +
+               R"(},"registered_name":null,"build_config":{"input_shape":[null,2]}})";
+    };
+    const auto model = [&](const std::string& layers) {
+        seeds.add(R"({"module":"keras","class_name":"Sequential","config":{"name":"m","trainable":true,)"
+                  R"("build_input_shape":[null,4],"layers":[)" +
+                  layers + "]}}");
+    };
+    const std::string dtype =
+        R"("dtype":{"module":"keras","class_name":"DTypePolicy","config":{"name":"float32"}},)";
+    const std::string initializer =
+        R"("kernel_initializer":{"module":"keras.initializers",)"
+        R"("class_name":"GlorotUniform","config":{"seed":null,"input_axes":null}})";
+    const std::string gru =
+        layer("GRU", R"("units":2,"return_sequences":true,"trainable":false,"unroll":false)");
+    model(layer("InputLayer", R"("batch_shape":[null,4,3],"sparse":false)") + "," +
+          layer("LSTM", dtype + R"("units":2,"activity_regularizer":null,)" + initializer) + "," +
+          layer("Dense", R"("units":1,"activation":"softmax","quantization_config":null)"));
+    model(layer("Embedding", R"("input_dim":3,"output_dim":2,"mask_zero":true)") + "," +
+          layer("Bidirectional", R"("merge_mode":"concat","layer":)" + gru + R"(,"backward_layer":)" + gru) +
+          "," +
+          layer("RNN",
+                R"("cell":)" + layer("StackedRNNCells", R"("cells":[)" + layer("GRUCell", R"("units":2)") +
+                                                            "," + layer("LSTMCell", R"("units":1)") + "]")));
+    model(layer("InputLayer", R"("batch_shape":[null,4,3])") + "," +
+          layer("TimeDistributed", R"("layer":)" + layer("Dense", R"("units":2)")) + "," +
+          layer("LayerNormalization", R"("axis":[-1],"epsilon":0.001)"));
+}
+
 template <class T>
 void checkpoints(Seeds seeds) {
     seeds.add(checkpoint_to_json(test::numbered_state<T>(3)));
@@ -138,6 +169,7 @@ int main(int argc, char** argv) {
     const std::filesystem::path folder = argv[1];
     weights({folder, "weights"});
     json_files({folder, "json_file"});
+    keras_configs({folder, "keras_config"});
     models({folder, "model"});
     checkpoints<float>({folder, "checkpoint"});
     safetensors({folder, "safetensors"});
