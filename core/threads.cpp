@@ -37,7 +37,7 @@ void pause() {
 /// sleeping thread takes longer than many of them: so it looks for a while before it sleeps.
 template <class V>
 void await_change(const std::atomic<V>& value, V old) {
-    constexpr int looks = 2000;  // 50 to 100 microseconds
+    constexpr int looks = 8000;  // 200 to 400 microseconds
     for (int i = 0; i < looks; ++i) {
         if (value.load(std::memory_order_acquire) != old) return;
         pause();

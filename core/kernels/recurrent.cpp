@@ -14,8 +14,12 @@ namespace {
 
 using Chunk = Timeline::Chunk;
 
-/// Rows taken at a time: enough for efficient products, few enough for the gates to stay in cache.
-constexpr std::size_t rows_at_a_time = 1024;
+/// Rows taken at a time: few enough for their gates to stay in the second-level cache, and enough for
+/// efficient products.
+std::size_t rows_at_a_time(std::size_t columns) {
+    constexpr std::size_t gates_in_cache = std::size_t{1} << 18, fewest = 512, most = 1024;
+    return std::clamp(gates_in_cache / std::max<std::size_t>(columns, 1), fewest, most);
+}
 
 /// Of all chunks, the largest number of rows, and of rows and the states before them.
 struct Largest {
@@ -156,7 +160,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const bool has_c = pass.cell == Cell::lstm, keep_c = has_c && pass.saved.c != nullptr;
     const bool keep_h = pass.saved.h != nullptr && pass.saved.h_kept;
     const std::size_t columns = gate_groups(pass.cell) * s.units;
-    const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
+    const std::vector<Chunk> chunks = time.chunks(rows_at_a_time(columns));
     const Largest most = largest(time, chunks);
     const SampleTiles tiles(s.batch, steps.tile_rows);
 
@@ -227,7 +231,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     const bool recompute = pass.cell != Cell::simple_rnn && !pass.gates_kept;
     const std::size_t state = s.batch * s.units, columns = gate_groups(pass.cell) * s.units;
     const std::size_t weight_columns = where.input.count * s.units;
-    const std::vector<Chunk> chunks = time.chunks(rows_at_a_time);
+    const std::vector<Chunk> chunks = time.chunks(rows_at_a_time(columns));
     const Largest most = largest(time, chunks);
     const SampleTiles tiles(s.batch, steps.tile_rows);
 
