@@ -1,8 +1,10 @@
 #include "seqgrad/layers/model_file.hpp"
 
+#include <array>
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "support/temporary_folder.hpp"
 #include "support/toy_modules.hpp"
@@ -82,6 +84,18 @@ TEST_CASE_TEMPLATE("a model comes back with its weights and computes the same", 
         load_weights(other, folder / "m.json");
         CHECK(weights_to_json(other) == weights_to_json(model));
     }
+}
+
+TEST_CASE_TEMPLATE("models of version 2 of the format are loaded", T, float, double) {
+    constexpr bool single = std::is_same_v<T, float>;
+    const std::string name = single ? "model-2-float32-decimal.json" : "model-2-float64-base64.json";
+    Sequential<T> model = load_model<T>(std::string(SEQGRAD_TEST_GOLDEN_DIR) + "/files/" + name);
+    CHECK(to_json(model) == to_json(tagger<T>()));
+    const Tensor<T> y = model(Variable<T>(tensor<T>({2, 3}, {1, 2, 3, 4, 5, 6}))).value();
+    const std::array<double, 4> want = single
+                                           ? std::array{0.252454966, 0.251939684, 0.247234911, 0.248370513}
+                                           : std::array{0.250024517, 0.249929716, 0.251210371, 0.248835395};
+    for (std::size_t i = 0; i < 4; ++i) CHECK(y(0, 2, i) == doctest::Approx(want[i]).epsilon(2e-7));
 }
 
 TEST_CASE("a model that begins with an input layer comes back") {
