@@ -353,7 +353,7 @@ TEST_CASE("attention_decoder: masks of steps and memory") {
 
 TEST_CASE("attention_decoder: local windows") {
     for (const auto window : {AttentionWindow::local_m, AttentionWindow::local_p}) {
-        for (const std::size_t D : {1, 2, 9}) {
+        for (const std::size_t D : {1u, 2u, 9u}) {
             for (const bool masked : {false, true}) {
                 for_all_kinds([&](Decoder d) {
                     // Of the other cells one way for each window.
