@@ -53,8 +53,8 @@ constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 
 }  // namespace
 
-// Every form that the standard library's own array, nothrow and plain forms do not come down to. The nothrow forms
-// are among them: a sanitizer's runtime has its own, and memory of theirs would come to the `delete` here.
+// The forms that all others come down to. A sanitizer's runtime has nothrow forms of its own, whose memory
+// would come to the `delete` here.
 void* operator new(std::size_t size) {
     return allocate_or_throw(size, usual);
 }
