@@ -57,6 +57,7 @@ std::string take_shown(JsonSource& source) {
         std::min({rest.size(), shown, std::max<std::size_t>(rest.find_first_of(",]}\n"), 1)});
     std::string text;
     for (const char c : rest.substr(0, end)) text += c >= ' ' && c <= '~' ? c : '?';
+    if (end == rest.size() && end < shown) text += ", where the text ends";
     source.advance(source.begin() + 1);
     return text;
 }
