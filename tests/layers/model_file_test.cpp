@@ -17,6 +17,7 @@
 #include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/model_json.hpp"
+#include "seqgrad/layers/simple_rnn.hpp"
 #include "seqgrad/layers/weights.hpp"
 
 using namespace seqgrad;
@@ -112,6 +113,15 @@ TEST_CASE("a model that begins with an input layer comes back") {
     CHECK(refusal(unsealed(replaced(content_of(folder / "m.json"), "\"input_shape\": [null, null, 5]",
                                     "\"input_shape\": [null, 4, 5]"))) ==
           "/model/input_shape: the model begins with an InputLayer of the shape (None, None, 5)");
+}
+
+TEST_CASE_TEMPLATE("what initializers need is within the memory that a model may take", T, float, double) {
+    // Making a matrix orthogonal takes the most, and here it is nearly all of the model.
+    const TemporaryFolder folder;
+    Sequential<T> model{SimpleRNN<T>({.units = 250})};
+    model.build({unknown, unknown, 1});
+    save_model(model, folder / "m.json", {.encoding = Encoding::base64});
+    CHECK(load_model<T>(folder / "m.json").parameter_count() == model.parameter_count());
 }
 
 TEST_CASE("what cannot be saved as a model is refused") {
