@@ -9,10 +9,13 @@
 //   keras_gate  keras_gate[g]: where group g of the recurrent product stands in Keras's kernel
 //   passes_dh   whether h_{t-1} reaches h_t beside the recurrent product
 //   has_cell_state  whether there is a c beside h
-//   forward     from the recurrent product to the new state
+//   activates   whether activate comes before output
+//   activate    from the recurrent product to the gates; each waits for nothing but its own product, so that
+//               the processor can work on many rows at a time if all of them come before any output
+//   output      from the gates (or, without activate, from the product) to the new state
 //   backward    from the gradient of h_t to that of the gates
-// Row pointers point to the first unit of the register; group g of the gate buffer and of the bias is at [g *
-// units].
+// `lanes` are Lanes or AllLanes. Row pointers point to the first unit of the register; group g of the gate
+// buffer and of the bias is at [g * units].
 
 #include <array>
 #include <cstddef>
@@ -50,13 +53,15 @@ struct SimpleRnnCell {
     using T = typename B::value_type;
     static constexpr std::size_t gates = 1, columns = 1;
     static constexpr std::array<std::size_t, 1> keras_gate{0};
-    static constexpr bool passes_dh = false, has_cell_state = false;
+    static constexpr bool passes_dh = false, has_cell_state = false, activates = false;
 
-    static B forward(Lanes<B> lanes, std::size_t, const B* product, const T* bias, ForwardRow<T> row) {
-        return math::tanh(product[0] + lanes.load(row.gates) + lanes.load(bias));
+    template <class L>
+    static B output(L lanes, std::size_t, const T* product, const T* bias, ForwardRow<T> row) {
+        return math::tanh(B::load_aligned(product) + lanes.load(row.gates) + lanes.load(bias));
     }
 
-    static void backward(Lanes<B> lanes, std::size_t, B dh, BackwardRow<T> row, B* sums) {
+    template <class L>
+    static void backward(L lanes, std::size_t, B dh, BackwardRow<T> row, B* sums) {
         const B h = lanes.load(row.h1);
         const B da = xsimd::fnma(dh * h, h, dh);
         lanes.store(row.gates, da);
@@ -71,26 +76,33 @@ struct LstmCell {
     using T = typename B::value_type;
     static constexpr std::size_t gates = 4, columns = 4;
     static constexpr std::array<std::size_t, 4> keras_gate{0, 1, 2, 3};
-    static constexpr bool passes_dh = false, has_cell_state = true;
+    static constexpr bool passes_dh = false, has_cell_state = true, activates = true;
 
-    static B forward(Lanes<B> lanes, std::size_t units, const B* product, const T* bias, ForwardRow<T> row) {
+    template <class L>
+    static void activate(L lanes, std::size_t units, const T* product, const T* bias, ForwardRow<T> row) {
         const auto sum = [&](std::size_t g) {
-            return product[g] + lanes.load(row.gates + g * units) + lanes.load(bias + g * units);
+            return B::load_aligned(product + g * B::size) + lanes.load(row.gates + g * units) +
+                   lanes.load(bias + g * units);
         };
-        const B i = math::sigmoid(sum(0));
-        const B f = math::sigmoid(sum(1));
-        const B g = math::tanh(sum(2));
-        const B o = math::sigmoid(sum(3));
+        lanes.store(row.gates, math::gate(sum(0)));
+        lanes.store(row.gates + units, math::gate(sum(1)));
+        lanes.store(row.gates + 2 * units, math::tanh(sum(2)));
+        lanes.store(row.gates + 3 * units, math::gate(sum(3)));
+    }
+
+    template <class L>
+    static B output(L lanes, std::size_t units, const T*, const T*, ForwardRow<T> row) {
+        const B i = lanes.load(row.gates);
+        const B f = lanes.load(row.gates + units);
+        const B g = lanes.load(row.gates + 2 * units);
+        const B o = lanes.load(row.gates + 3 * units);
         const B c = xsimd::fma(f, lanes.load(row.c0), i * g);
-        lanes.store(row.gates, i);
-        lanes.store(row.gates + units, f);
-        lanes.store(row.gates + 2 * units, g);
-        lanes.store(row.gates + 3 * units, o);
         lanes.store(row.c1, c);
         return o * math::tanh(c);
     }
 
-    static void backward(Lanes<B> lanes, std::size_t units, B dh, BackwardRow<T> row, B* sums) {
+    template <class L>
+    static void backward(L lanes, std::size_t units, B dh, BackwardRow<T> row, B* sums) {
         const B one(T(1));
         const B i = lanes.load(row.gates);
         const B f = lanes.load(row.gates + units);
@@ -121,24 +133,32 @@ struct GruCell {
     using T = typename B::value_type;
     static constexpr std::size_t gates = 3, columns = 4;
     static constexpr std::array<std::size_t, 3> keras_gate{2, 0, 1};
-    static constexpr bool passes_dh = true, has_cell_state = false;
+    static constexpr bool passes_dh = true, has_cell_state = false, activates = true;
 
-    static B forward(Lanes<B> lanes, std::size_t units, const B* product, const T* bias, ForwardRow<T> row) {
-        const auto input = [&](std::size_t g) {
-            return lanes.load(row.gates + g * units) + lanes.load(bias + g * units);
+    template <class L>
+    static void activate(L lanes, std::size_t units, const T* product, const T* bias, ForwardRow<T> row) {
+        const auto sum = [&](std::size_t g) {
+            return B::load_aligned(product + g * B::size) + lanes.load(row.gates + g * units) +
+                   lanes.load(bias + g * units);
         };
-        const B recurrent = product[0] + lanes.load(bias);
-        const B z = math::sigmoid(product[1] + input(1));
-        const B r = math::sigmoid(product[2] + input(2));
-        const B g = math::tanh(xsimd::fma(r, recurrent, input(3)));
-        lanes.store(row.gates, recurrent);
-        lanes.store(row.gates + units, z);
-        lanes.store(row.gates + 2 * units, r);
+        lanes.store(row.gates, B::load_aligned(product) + lanes.load(bias));
+        lanes.store(row.gates + units, math::gate(sum(1)));
+        lanes.store(row.gates + 2 * units, math::gate(sum(2)));
+    }
+
+    template <class L>
+    static B output(L lanes, std::size_t units, const T*, const T* bias, ForwardRow<T> row) {
+        const B recurrent = lanes.load(row.gates);
+        const B z = lanes.load(row.gates + units);
+        const B r = lanes.load(row.gates + 2 * units);
+        const B input = lanes.load(row.gates + 3 * units) + lanes.load(bias + 3 * units);
+        const B g = math::tanh(xsimd::fma(r, recurrent, input));
         lanes.store(row.gates + 3 * units, g);
         return xsimd::fma(z, lanes.load(row.h0) - g, g);
     }
 
-    static void backward(Lanes<B> lanes, std::size_t units, B dh, BackwardRow<T> row, B* sums) {
+    template <class L>
+    static void backward(L lanes, std::size_t units, B dh, BackwardRow<T> row, B* sums) {
         const B one(T(1));
         const B recurrent = lanes.load(row.gates);
         const B z = lanes.load(row.gates + units);

@@ -70,19 +70,16 @@ bool is_large(std::size_t m, std::size_t n, std::size_t k) {
     return m >= least_side && n >= least_side && m * n >= least_work / k;
 }
 
-/// Rows of B that are worked on at once, so that a panel of them fits the second-level cache.
-constexpr std::size_t depth_at_once = 1024;
-
 /// Packing a panel of B pays for so many rows of A, and packing A, where it is transposed, for so many rows
 /// and columns of C.
-constexpr std::size_t rows_worth_packing = 257, columns_worth_packing = 1024;
+constexpr std::size_t rows_worth_packing = 33, columns_worth_packing = 128;
 
 /// What packing an element costs, in multiplications and additions.
 constexpr std::size_t packing_work = 16;
 
 template <class T>
 void multiply(Product<T> product, const ProductKernels<T>& kernels) {
-    const std::size_t depth = product.k, blocks = (depth + depth_at_once - 1) / depth_at_once;
+    const std::size_t depth = product.k, blocks = (depth + kernels.depth - 1) / kernels.depth;
     const std::size_t tiles = (product.m + kernels.tile_rows - 1) / kernels.tile_rows;
     const std::size_t panels = (product.n + kernels.panel_columns - 1) / kernels.panel_columns;
     const bool packs_panels =

@@ -70,4 +70,24 @@ class Lanes {
     std::size_t count_;
 };
 
+/// All lanes of a register, with what Lanes does and without asking for every load and store.
+template <class B>
+class AllLanes {
+  public:
+    using T = typename B::value_type;
+
+    B load(const T* p) const { return B::load_unaligned(p); }
+    void store(T* p, B value) const { value.store_unaligned(p); }
+};
+
+/// f(lanes) for the first `count` lanes of a register, or all of them.
+template <class B, class F>
+[[gnu::always_inline]] inline void with_lanes(std::size_t count, const F& f) {
+    if (count >= B::size) {
+        f(AllLanes<B>());
+    } else {
+        f(Lanes<B>(count));
+    }
+}
+
 }  // namespace seqgrad::kernels

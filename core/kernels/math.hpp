@@ -128,16 +128,41 @@ inline B expm1(B x) {
     return x_where_tiny(x, half + half);
 }
 
+/// e^(factor x) = scale (1 + p) for |factor x| <= 88, single precision: 2^n and 2^f - 1 with n + f = factor x
+/// log2(e) and |f| <= 1/2.
+template <class B>
+struct ScaledExp {
+    B scale, p;
+};
+template <class B>
+inline ScaledExp<B> scaled_exp(B x, float factor) {
+    static_assert(is_single<B>);
+    using Bits = xsimd::batch<std::int32_t, typename B::arch_type>;
+    // log2(e) in two parts. Added to a number of magnitude 1, the shift leaves n + 127 in the low bits: the
+    // exponent of 2^n.
+    const float log2e = factor * 0x1.715476p+0f, log2e_rest = factor * 0x1.4ae0cp-26f;
+    const B shift(0x1.8p23f + 127);
+    const B shifted = xsimd::fma(x, B(log2e), shift);
+    const B f = xsimd::fma(x, B(log2e_rest), xsimd::fms(x, B(log2e), shifted - shift));
+    // (2^f - 1) / f, a polynomial fitted for seqgrad to a relative error of 1.1e-8.
+    const B q = polynomial(f, 0.000154032174717, 0.00133907343538, 0.00961823841395, 0.0555035743644,
+                           0.240226497892, 0.693147187926);
+    return {std::bit_cast<B>(std::bit_cast<Bits>(shifted) << 23), f * q};
+}
+
 /// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x.
 template <class B>
 inline B tanh(B x) {
-    // Where the clamp acts the quotient rounds to one.
-    constexpr Value<B> limit = is_single<B> ? Value<B>(20) : Value<B>(40);
-    const B magnitude = xsimd::abs(x);
-    const auto [n, p] = exp_parts(at_most(limit, magnitude + magnitude));
-    const B scale = power_of_two(n);
-    const B e = xsimd::fma(p, scale, scale - B(Value<B>(1)));
-    const B sign = xsimd::bitofsign(x);
+    const B sign = xsimd::bitofsign(x), magnitude = xsimd::abs(x);
+    B e;  // e^2|x| - 1, up to where the quotient rounds to one
+    if constexpr (is_single<B>) {
+        const auto [scale, p] = scaled_exp(at_most(10.f, magnitude), 2.f);
+        e = xsimd::fma(p, scale, scale - B(1.f));
+    } else {
+        const auto [n, p] = exp_parts(at_most(40., magnitude + magnitude));
+        const B scale = power_of_two(n);
+        e = xsimd::fma(p, scale, scale - B(1.));
+    }
     return (e / (e + B(Value<B>(2)))) | sign;
 }
 
@@ -147,6 +172,18 @@ inline B sigmoid(B x) {
     const B e = exp_minus_abs(x);
     const B one(Value<B>(1));
     return xsimd::select(x < B(Value<B>(0)), e, one) / (one + e);
+}
+
+/// The sigmoid of a gate. In single precision a gate is never more closed than e^-87, below which numbers
+/// lose digits; that makes it the cheaper one.
+template <class B>
+inline B gate(B x) {
+    if constexpr (is_single<B>) {
+        const auto [scale, p] = scaled_exp(at_most(87.f, at_least(-87.f, x)), -1.f);
+        return B(1.f) / xsimd::fma(p, scale, scale + B(1.f));
+    } else {
+        return math::sigmoid(x);
+    }
 }
 
 template <class B>

@@ -25,6 +25,8 @@ struct Product {
 template <class T>
 struct ProductKernels {
     std::size_t tile_rows, panel_columns;
+    /// The most rows of B that a panel should have.
+    std::size_t depth;
     /// Packs tiles [first, last) of A, whose a_row must be 1: k tile_rows elements each, from `packed` +
     /// first k tile_rows on.
     void (*pack_rows)(const Product<T>& product, std::size_t first, std::size_t last, T* packed);

@@ -17,8 +17,14 @@ struct ProductOf {
     using T = typename B::value_type;
 
     static constexpr std::size_t width = B::size;
-    static constexpr std::size_t rows = tile_rows<B>;
-    static constexpr std::size_t panel_columns = tile_vectors * width;
+    static constexpr std::size_t rows = tile_rows;
+    /// Registers of columns that a tile takes at once.
+    static constexpr std::size_t group = tile_vectors<B>;
+    /// Four cache lines of every row of B, so that packing it reads them one after the other.
+    static constexpr std::size_t panel_columns = 256 / sizeof(T);
+    /// Rows of B to take at once: a panel of them fits the second-level cache, which processors with wider
+    /// registers have more of.
+    static constexpr std::size_t depth = group * width == panel_columns ? 1024 : 512;
 
     static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
@@ -46,19 +52,25 @@ struct ProductOf {
                          T* packed_panel) {
         const std::size_t tiles = (s.m + rows - 1) / rows;
         while (first < last) {
-            const std::size_t column = first / tiles * panel_columns;
-            if (packed_panel != nullptr) pack_panel(s, column, packed_panel);
-            for (std::size_t i = first % tiles; i < tiles && first < last; ++i, ++first) {
-                if (packed_rows != nullptr) {
-                    multiply_tile(s, i, column, TransposedRows<T>{packed_rows + i * s.k * rows, rows},
-                                  packed_panel);
-                } else if (s.a_row == 1) {
-                    multiply_tile(s, i, column, TransposedRows<T>{s.a + i * rows, s.a_column}, packed_panel);
-                } else {
-                    multiply_tile(s, i, column, PlainRows<T>{s.a + i * rows * s.a_row, s.a_row},
-                                  packed_panel);
+            const std::size_t panel = first / tiles;
+            const std::size_t begin = first - panel * tiles, end = min(tiles, begin + last - first);
+            if (packed_panel != nullptr) pack_panel(s, panel * panel_columns, packed_panel);
+            for (std::size_t in_panel = 0; in_panel < panel_columns; in_panel += group * width) {
+                const std::size_t column = panel * panel_columns + in_panel;
+                if (column >= s.n) break;
+                const T* packed = packed_panel != nullptr ? packed_panel + in_panel * s.k : nullptr;
+                for (std::size_t i = begin; i < end; ++i) {
+                    if (packed_rows != nullptr) {
+                        multiply_tile(s, i, column, TransposedRows<T>{packed_rows + i * s.k * rows, rows},
+                                      packed);
+                    } else if (s.a_row == 1) {
+                        multiply_tile(s, i, column, TransposedRows<T>{s.a + i * rows, s.a_column}, packed);
+                    } else {
+                        multiply_tile(s, i, column, PlainRows<T>{s.a + i * rows * s.a_row, s.a_row}, packed);
+                    }
                 }
             }
+            first += end - begin;
         }
     }
 
@@ -79,26 +91,32 @@ struct ProductOf {
         }
     };
 
-    /// Tile i of the panel that begins at `column`.
+    /// C = alpha sum + beta C for so many rows of a group of columns, all of them whole registers.
+    template <std::size_t most = rows, class Rows, class Columns>
+    static void multiply_whole(std::size_t count, const Product<T>& s, T* c, Rows a, Columns b) {
+        if constexpr (most > 1) {
+            if (count < most) return multiply_whole<most - 1>(count, s, c, a, b);
+        }
+        kernels::multiply_tile<B, most, group>(s.k, a, b, IntoRows{s, c});
+    }
+
+    /// Tile i of the group of columns that begins at `column`.
     template <class Rows>
     static void multiply_tile(const Product<T>& s, std::size_t i, std::size_t column, Rows a,
-                              const T* packed_panel) {
-        const std::size_t count = min(rows, s.m - i * rows), columns = min(panel_columns, s.n - column);
+                              const T* packed) {
+        const std::size_t count = min(rows, s.m - i * rows), columns = min(group * width, s.n - column);
         T* c = s.c + i * rows * s.c_row + column;
-        if (columns == panel_columns) {
+        if (columns == group * width) {
             for (std::size_t r = 0; r < count; ++r) {
-                for (std::size_t v = 0; v < tile_vectors; ++v)
-                    __builtin_prefetch(c + r * s.c_row + v * width, 1);
+                for (std::size_t v = 0; v < group; ++v) __builtin_prefetch(c + r * s.c_row + v * width, 1);
             }
-            if (packed_panel == nullptr)
-                return multiply_rows<B, tile_vectors>(count, s.k, a, PlainColumns<B>{s.b + column, s.b_row},
-                                                      IntoRows{s, c});
-            return multiply_rows<B, tile_vectors>(count, s.k, a, PackedColumns<B, tile_vectors>{packed_panel},
-                                                  IntoRows{s, c});
+            if (packed == nullptr)
+                return multiply_whole(count, s, c, a, PlainColumns<B>{s.b + column, s.b_row});
+            return multiply_whole(count, s, c, a, PackedColumns<B, group>{packed});
         }
-        alignas(64) T tile[rows * panel_columns];
+        alignas(64) T tile[rows * group * width];
         const std::size_t vectors = (columns + width - 1) / width;
-        kernels::multiply<B>(count, vectors, s.k, a, packed_panel, tile);
+        kernels::multiply<B>(count, vectors, s.k, a, packed, tile);
         for (std::size_t r = 0; r < count; ++r) {
             for (std::size_t v = 0; v < vectors; ++v) {
                 take(s, Lanes<B>(columns - v * width), c + r * s.c_row + v * width,
@@ -107,11 +125,15 @@ struct ProductOf {
         }
     }
 
-    /// [k][column of the panel] from `column` on, zeros after the last column.
+    /// B from `column` on, zeros after its last column, in the order of pack_columns.
     static void pack_panel(const Product<T>& s, std::size_t column, T* packed) {
-        const std::size_t count = min(panel_columns, s.n - column);
-        const std::size_t vectors = (count + width - 1) / width, columns = vectors * width;
+        const std::size_t count = min(panel_columns, s.n - column), vectors = (count + width - 1) / width;
         const T* b = s.b + column * s.b_column;
+        // Where a row's register v goes.
+        const auto target = [&](std::size_t p, std::size_t v) {
+            const std::size_t first = v / group * group, together = min(group, vectors - first);
+            return packed + (first * s.k + p * together + v - first) * width;
+        };
         if (s.b_column == 1) {
             // The processor does not see the next row coming.
             constexpr std::size_t rows_ahead = 8;
@@ -119,7 +141,7 @@ struct ProductOf {
                 for (std::size_t v = 0; v < vectors; ++v) {
                     const T* from = b + p * s.b_row + v * width;
                     if (p + rows_ahead < s.k) __builtin_prefetch(from + rows_ahead * s.b_row);
-                    Lanes<B>(count - v * width).load(from).store_aligned(packed + p * columns + v * width);
+                    Lanes<B>(count - v * width).load(from).store_aligned(target(p, v));
                 }
             }
             return;
@@ -128,9 +150,9 @@ struct ProductOf {
         constexpr std::size_t rows_at_a_time = 64 / sizeof(T);
         for (std::size_t from = 0; from < s.k; from += rows_at_a_time) {
             const std::size_t to = min(s.k, from + rows_at_a_time);
-            for (std::size_t j = 0; j < columns; ++j) {
+            for (std::size_t j = 0; j < vectors * width; ++j) {
                 for (std::size_t p = from; p < to; ++p) {
-                    packed[p * columns + j] = j < count ? b[p * s.b_row + j * s.b_column] : T(0);
+                    target(p, j / width)[j % width] = j < count ? b[p * s.b_row + j * s.b_column] : T(0);
                 }
             }
         }
@@ -140,6 +162,7 @@ struct ProductOf {
 template <class T, class Arch, class B = xsimd::batch<T, Arch>>
 inline constexpr ProductKernels<T> product_kernels{.tile_rows = ProductOf<B>::rows,
                                                    .panel_columns = ProductOf<B>::panel_columns,
+                                                   .depth = ProductOf<B>::depth,
                                                    .pack_rows = ProductOf<B>::pack_rows,
                                                    .multiply = ProductOf<B>::multiply};
 

@@ -17,7 +17,7 @@ using Chunk = Timeline::Chunk;
 /// Rows taken at a time: few enough for their gates to stay in the second-level cache, and enough for
 /// efficient products.
 std::size_t rows_at_a_time(std::size_t columns) {
-    constexpr std::size_t gates_in_cache = std::size_t{1} << 18, fewest = 512, most = 1024;
+    constexpr std::size_t gates_in_cache = std::size_t{1} << 17, fewest = 512, most = 1024;
     return std::clamp(gates_in_cache / std::max<std::size_t>(columns, 1), fewest, most);
 }
 

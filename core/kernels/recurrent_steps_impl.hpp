@@ -15,18 +15,18 @@ namespace seqgrad::kernels {
 /// The time loops of one cell in registers of B.
 ///
 /// The recurrent weights are packed once in a pass, so that the time loop reads them in the order of their
-/// use: for a block of units, and every row k of the weights, a few registers side by side. Forward these are
-/// all gates of the units, and the cell's arithmetic follows on the tile of results while it is in cache;
-/// backward they are units of dh_{t-1} = dgates_t W_h^T.
+/// use, a block of units after the other. Forward a block holds all gates of its units, and the cell's
+/// arithmetic follows on the tile of results while it is in cache; backward it holds units of dh_{t-1} =
+/// dgates_t W_h^T.
 template <class B, template <class> class CellOf>
 struct Steps {
     using T = typename B::value_type;
     using Cell = CellOf<B>;
 
     static constexpr std::size_t width = B::size;
-    /// Registers of units in a forward block; every gate of them is in the tile.
-    static constexpr std::size_t forward_vectors = tile_vectors / Cell::gates;
-    static constexpr std::size_t rows = tile_rows<B>;
+    static constexpr std::size_t rows = tile_rows;
+    static constexpr std::size_t forward_vectors = block_vectors<B>(Cell::gates);
+    static constexpr std::size_t backward_vectors = tile_vectors<B>;
 
     static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
     static std::size_t registers(std::size_t units) { return (units + width - 1) / width; }
@@ -35,29 +35,27 @@ struct Steps {
         return registers(units) * width * Cell::gates * units;
     }
 
-    /// [block of units][k < U][register of the block][gate][unit of the register], zeros after the last unit.
+    /// [block of units], columns as multiply takes them: [register of the block][gate][unit of the register],
+    /// zeros after the last unit.
     static void pack_forward(std::size_t units, const T* kernel, T* packed) {
         for (std::size_t first = 0; first < units; first += forward_vectors * width) {
-            const std::size_t vectors = min(forward_vectors, registers(units - first));
-            for (std::size_t k = 0; k < units; ++k) {
-                for (std::size_t v = 0; v < vectors; ++v) {
-                    for (std::size_t g = 0; g < Cell::gates; ++g) {
-                        const T* row = kernel + (k * Cell::gates + Cell::keras_gate[g]) * units;
-                        for (std::size_t j = 0; j < width; ++j) {
-                            const std::size_t u = first + v * width + j;
-                            *packed++ = u < units ? row[u] : T(0);
-                        }
-                    }
-                }
-            }
+            const std::size_t vectors = min(forward_vectors, registers(units - first)) * Cell::gates;
+            pack_columns<B>(
+                vectors, units,
+                [&](std::size_t k, std::size_t v) {
+                    const std::size_t u = first + v / Cell::gates * width;
+                    const T* row = kernel + (k * Cell::gates + Cell::keras_gate[v % Cell::gates]) * units;
+                    return Lanes<B>(units - u).load(row + u);
+                },
+                packed);
+            packed += vectors * width * units;
         }
     }
 
-    /// [block of units][k < gates U][register of the block][unit of the register], k in the order of the gate
-    /// buffer.
+    /// [block of units], k < gates U in the order of the gate buffer, columns as multiply takes them.
     static void pack_backward(std::size_t units, const T* kernel, T* packed) {
-        for (std::size_t first = 0; first < units; first += tile_vectors * width) {
-            const std::size_t count = min(tile_vectors, registers(units - first)) * width;
+        for (std::size_t first = 0; first < units; first += backward_vectors * width) {
+            const std::size_t count = min(backward_vectors, registers(units - first)) * width;
             for (std::size_t j = 0; j < count; ++j) {
                 for (std::size_t g = 0; g < Cell::gates; ++g) {
                     const T* column = kernel + ((first + j) * Cell::gates + Cell::keras_gate[g]) * units;
@@ -72,7 +70,8 @@ struct Steps {
 
     static void forward(const ForwardSteps<T>& s) {
         const std::size_t units = s.units, columns = Cell::columns * units;
-        alignas(64) T tile[rows * tile_vectors * width];
+        const std::size_t block = forward_vectors * blocks_at_once(s.batch);
+        alignas(64) T tile[tile_blocks * forward_vectors * Cell::gates * width];
         T* gates = s.gates;
         std::size_t before = 0;  // row of the states before the step
         std::size_t after = s.batch;
@@ -82,32 +81,36 @@ struct Steps {
             T* h1 = s.h + after * units;
             const T* c0 = cell_state(s.c, before * units);
             T* c1 = cell_state(s.c, after * units);
-            const T* packed = s.packed;
-            for (std::size_t first = 0; first < units; first += forward_vectors * width) {
-                const std::size_t vectors = min(forward_vectors, registers(units - first));
+            for_each_block(units, block, t, [&](std::size_t first, std::size_t vectors) {
+                const T* packed = s.packed + first * Cell::gates * units;
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                     const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
-                    for (std::size_t m = 0; m < count; ++m) {
-                        for (std::size_t v = 0; v < vectors; ++v) {
-                            const std::size_t u = first + v * width, at = (b + m) * units + u;
-                            const Lanes<B> lanes(units - u);
-                            B product[Cell::gates];
-                            for (std::size_t g = 0; g < Cell::gates; ++g) {
-                                product[g] =
-                                    B::load_aligned(tile + ((m * vectors + v) * Cell::gates + g) * width);
+                    for (std::size_t v = 0; v < vectors; ++v) {
+                        const std::size_t u = first + v * width;
+                        const auto row = [&](std::size_t m) -> ForwardRow<T> {
+                            const std::size_t at = (b + m) * units + u;
+                            return {gates + (b + m) * columns + u, h0 + at, cell_state(c0, at), h1 + at,
+                                    cell_state(c1, at)};
+                        };
+                        const auto product = [&](std::size_t m) {
+                            return tile + (m * vectors + v) * Cell::gates * width;
+                        };
+                        with_lanes<B>(units - u, [&](auto lanes) {
+                            if constexpr (Cell::activates) {
+                                for (std::size_t m = 0; m < count; ++m)
+                                    Cell::activate(lanes, units, product(m), s.bias + u, row(m));
                             }
-                            const B h = Cell::forward(lanes, units, product, s.bias + u,
-                                                      {gates + (b + m) * columns + u, h0 + at,
-                                                       cell_state(c0, at), h1 + at, cell_state(c1, at)});
-                            lanes.store(h1 + at, h);
-                            if (s.sequence)
-                                lanes.store(s.sequence + (b + m) * s.sequence_stride + t * units + u, h);
-                        }
+                            for (std::size_t m = 0; m < count; ++m) {
+                                const B h = Cell::output(lanes, units, product(m), s.bias + u, row(m));
+                                lanes.store(row(m).h1, h);
+                                if (s.sequence)
+                                    lanes.store(s.sequence + (b + m) * s.sequence_stride + t * units + u, h);
+                            }
+                        });
                     }
                 }
-                packed += vectors * Cell::gates * width * units;
-            }
+            });
             gates += batch * columns;
             before = after;
             after += batch;
@@ -125,6 +128,17 @@ struct Steps {
     }
 
   private:
+    /// f(first unit, registers) for every block of units of a step. Every other step begins with the last
+    /// one: what the step before it has left in the caches is read first.
+    template <class F>
+    static void for_each_block(std::size_t units, std::size_t block, std::size_t step, const F& f) {
+        const std::size_t size = block * width, blocks = (units + size - 1) / size;
+        for (std::size_t i = 0; i < blocks; ++i) {
+            const std::size_t first = (step % 2 == 0 ? i : blocks - 1 - i) * size;
+            f(first, min(block, registers(units - first)));
+        }
+    }
+
     /// `p + n` for cells with a second state, null for the others.
     template <class P>
     static P* cell_state(P* p, std::size_t n) {
@@ -139,10 +153,10 @@ struct Steps {
         const T* h1 = s.h + step.after * units;
         const T* c0 = cell_state(s.c, step.before * units);
         const T* c1 = cell_state(s.c, step.after * units);
-        const T* packed = s.packed;
-        alignas(64) T tile[rows * tile_vectors * width];
-        for (std::size_t first = 0; first < units; first += tile_vectors * width) {
-            const std::size_t vectors = min(tile_vectors, registers(units - first));
+        const std::size_t block = backward_vectors * blocks_at_once(s.batch);
+        alignas(64) T tile[tile_blocks * backward_vectors * width];
+        for_each_block(units, block, step.index, [&](std::size_t first, std::size_t vectors) {
+            const T* packed = s.packed + first * Cell::gates * units;
             for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
                 const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], step.batch) - b;
                 T* d_bias = s.d_bias + i * columns;
@@ -154,33 +168,35 @@ struct Steps {
                 }
                 for (std::size_t v = 0; v < vectors; ++v) {
                     const std::size_t u = first + v * width;
-                    const Lanes<B> lanes(units - u);
-                    B sums[Cell::columns];
-                    for (std::size_t g = 0; g < Cell::columns; ++g)
-                        sums[g] = lanes.load(d_bias + g * units + u);
-                    for (std::size_t m = 0; m < count; ++m) {
-                        const std::size_t at = (b + m) * units + u;
-                        B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
-                                                         tile + (m * vectors + v) * width)
-                                            : lanes.load(s.dh + at);
-                        if (s.d_sequence) {
-                            dh += lanes.load(output_gradient(s, step, b + m) + u);
+                    with_lanes<B>(units - u, [&](auto lanes) {
+                        B sums[Cell::columns];
+                        for (std::size_t g = 0; g < Cell::columns; ++g)
+                            sums[g] = lanes.load(d_bias + g * units + u);
+                        for (std::size_t m = 0; m < count; ++m) {
+                            const std::size_t at = (b + m) * units + u;
+                            B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
+                                                             tile + (m * vectors + v) * width)
+                                                : lanes.load(s.dh + at);
+                            if (s.d_sequence) {
+                                dh += lanes.load(output_gradient(s, step, b + m) + u);
+                            }
+                            Cell::backward(
+                                lanes, units, dh,
+                                {gates + (b + m) * columns + u, h0 + at, h1 + at, cell_state(c0, at),
+                                 cell_state(c1, at), s.dh + at, cell_state(s.dc, at)},
+                                sums);
                         }
-                        Cell::backward(lanes, units, dh,
-                                       {gates + (b + m) * columns + u, h0 + at, h1 + at, cell_state(c0, at),
-                                        cell_state(c1, at), s.dh + at, cell_state(s.dc, at)},
-                                       sums);
-                    }
-                    for (std::size_t g = 0; g < Cell::columns; ++g)
-                        lanes.store(d_bias + g * units + u, sums[g]);
+                        for (std::size_t g = 0; g < Cell::columns; ++g)
+                            lanes.store(d_bias + g * units + u, sums[g]);
+                    });
                 }
             }
-            packed += vectors * width * Cell::gates * units;
-        }
+        });
     }
 
     /// What reaches h_t from the next step, `row`, given its gates' gradients times the weights.
-    static B from_later(const BackwardSteps<T>& s, Lanes<B> lanes, std::size_t row, std::size_t at,
+    template <class L>
+    static B from_later(const BackwardSteps<T>& s, L lanes, std::size_t row, std::size_t at,
                         const T* product) {
         if (s.cut && s.cut[row]) {
             if (Cell::has_cell_state) lanes.store(s.dc + at, B(T(0)));
@@ -193,10 +209,10 @@ struct Steps {
     /// dh_0 from the gate gradients of the first step.
     static void finish(const BackwardSteps<T>& s) {
         const std::size_t units = s.units, columns = Cell::columns * units, batch = samples(s, 0);
-        const T* packed = s.packed;
-        alignas(64) T tile[rows * tile_vectors * width];
-        for (std::size_t first = 0; first < units; first += tile_vectors * width) {
-            const std::size_t vectors = min(tile_vectors, registers(units - first));
+        const std::size_t block = backward_vectors * blocks_at_once(s.batch);
+        alignas(64) T tile[tile_blocks * backward_vectors * width];
+        for_each_block(units, block, 0, [&](std::size_t first, std::size_t vectors) {
+            const T* packed = s.packed + first * Cell::gates * units;
             for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                 const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                 multiply<B>(count, vectors, Cell::gates * units, s.gates + b * columns, columns, packed,
@@ -210,8 +226,7 @@ struct Steps {
                     }
                 }
             }
-            packed += vectors * width * Cell::gates * units;
-        }
+        });
     }
 };
 

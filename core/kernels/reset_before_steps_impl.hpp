@@ -23,7 +23,7 @@ struct ResetBeforeSteps {
     using T = typename B::value_type;
 
     static constexpr std::size_t width = B::size;
-    static constexpr std::size_t rows = tile_rows<B>;
+    static constexpr std::size_t rows = tile_rows;
     static constexpr std::size_t groups = 4;
 
     static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
@@ -72,8 +72,8 @@ struct ResetBeforeSteps {
                             return B::load_aligned(product + (g - 1) * width) + lanes.load(row + g * units) +
                                    lanes.load(s.bias + g * units + u);
                         };
-                        const B z = math::sigmoid(sum(1));
-                        const B r = math::sigmoid(sum(2));
+                        const B z = math::gate(sum(1));
+                        const B r = math::gate(sum(2));
                         lanes.store(row, r * lanes.load(h0 + b * units + u));
                         lanes.store(row + units, z);
                         lanes.store(row + 2 * units, r);
@@ -108,23 +108,26 @@ struct ResetBeforeSteps {
     }
 
   private:
-    /// [block of units][k < depth][register of the block][gate][unit of the register], zeros after the last
-    /// unit.
+    /// [block of units], columns as multiply takes them: [register of the block][gate][unit of the register],
+    /// zeros after the last unit.
     template <class Element>
     static void pack(std::size_t units, std::size_t depth, std::size_t gates, const Element& element,
                      T* packed) {
-        const std::size_t block = tile_vectors / gates * width;
-        for (std::size_t first = 0; first < units; first += block) {
-            const std::size_t count = min(block, registers(units - first) * width);
-            for (std::size_t k = 0; k < depth; ++k) {
-                for (std::size_t v = 0; v < count; v += width) {
-                    for (std::size_t g = 0; g < gates; ++g) {
-                        for (std::size_t u = first + v; u < first + v + width; ++u) {
-                            *packed++ = u < units ? element(k, g, u) : T(0);
-                        }
+        const std::size_t block = block_vectors<B>(gates);
+        for (std::size_t first = 0; first < units; first += block * width) {
+            const std::size_t vectors = min(block, registers(units - first)) * gates;
+            pack_columns<B>(
+                vectors, depth,
+                [&](std::size_t k, std::size_t v) {
+                    alignas(64) T lanes[width];
+                    for (std::size_t i = 0; i < width; ++i) {
+                        const std::size_t u = first + v / gates * width + i;
+                        lanes[i] = u < units ? element(k, v % gates, u) : T(0);
                     }
-                }
-            }
+                    return B::load_aligned(lanes);
+                },
+                packed);
+            packed += vectors * width * depth;
         }
     }
 
@@ -133,8 +136,8 @@ struct ResetBeforeSteps {
     template <class F>
     static void product(const Tiles& tiles, std::size_t units, std::size_t batch, std::size_t gates,
                         std::size_t depth, const T* a, std::size_t lda, const T* packed, const F& f) {
-        const std::size_t block = tile_vectors / gates;
-        alignas(64) T tile[rows * tile_vectors * width];
+        const std::size_t block = block_vectors<B>(gates) * blocks_at_once(batch);
+        alignas(64) T tile[tile_blocks * tile_vectors<B> * width];
         for (std::size_t first = 0; first < units; first += block * width) {
             const std::size_t vectors = min(block, registers(units - first));
             for (std::size_t i = tiles.first; i < tiles.last && tiles.starts[i] < batch; ++i) {

@@ -12,13 +12,14 @@
 
 namespace seqgrad::kernels {
 
-/// Registers of columns in one block of packed weights, at most.
-constexpr std::size_t tile_vectors = 4;
+/// Rows of a tile, at most.
+constexpr std::size_t tile_rows = 6;
 
-/// Rows of a tile: as many as fit the processor's registers beside a row of weights and one broadcast
-/// element.
+/// Registers of columns of a tile, at most: as many as fit the processor's registers, of which there are 32
+/// of 64 bytes or 16 of others, beside a row of weights and one broadcast element. Six rows and few columns
+/// need fewer bytes of weights for an operation than a wide tile of few rows would.
 template <class B>
-constexpr std::size_t tile_rows = B::size * sizeof(typename B::value_type) == 64 ? 6 : 3;
+constexpr std::size_t tile_vectors = B::size * sizeof(typename B::value_type) == 64 ? 4 : 2;
 
 /// f(0), ..., f(n - 1) written out, with constants as arguments: arrays indexed by them become registers.
 template <std::size_t n, class F>
@@ -62,12 +63,14 @@ template <class B>
 #endif
 }
 
-/// A block of columns as pack_... of a kernel leaves it: registers of one k side by side, aligned.
-template <class B, std::size_t vectors>
+/// Groups of packed columns, as pack_columns leaves them: registers of one k side by side, aligned; the next
+/// group `stride` further.
+template <class B, std::size_t group>
 struct PackedColumns {
     const typename B::value_type* first;
+    std::size_t stride = 0;
     [[gnu::always_inline]] B operator()(std::size_t k, std::size_t v) const {
-        return B::load_aligned(first + (k * vectors + v) * B::size);
+        return B::load_aligned(first + v / group * stride + (k * group + v % group) * B::size);
     }
 };
 
@@ -81,12 +84,13 @@ struct PlainColumns {
     }
 };
 
-/// Takes results into memory: register v of row m to tile[m][v].
-template <class B, std::size_t vectors>
+/// Takes results into memory: register v of row m to tile[m * stride + v].
+template <class B>
 struct IntoTile {
     typename B::value_type* tile;
+    std::size_t stride;
     [[gnu::always_inline]] void operator()(std::size_t m, std::size_t v, B sum) const {
-        sum.store_aligned(tile + (m * vectors + v) * B::size);
+        sum.store_aligned(tile + (m * stride + v) * B::size);
     }
 };
 
@@ -96,7 +100,7 @@ void multiply_tile(std::size_t depth, Rows a, Columns b, Take take) {
     B sum[rows * vectors];
     unroll<rows * vectors>([&](auto i) { sum[i] = B(typename B::value_type(0)); });
     for (std::size_t k = 0; k < depth; ++k) {
-        // What there is less of stays in registers: with 16 of them, 3 rows x 4 columns fit only so.
+        // What there is less of stays in registers.
         if constexpr (rows < vectors) {
             B x[rows];
             unroll<rows>([&](auto m) { x[m] = kept(B(a(m, k))); });
@@ -118,32 +122,72 @@ void multiply_tile(std::size_t depth, Rows a, Columns b, Take take) {
     unroll<rows * vectors>([&](auto i) { take(i / vectors, i % vectors, sum[i]); });
 }
 
-/// The same with the number of rows, at most tile_rows, known only at run time.
-template <class B, std::size_t vectors, std::size_t rows = tile_rows<B>, class Rows, class Columns,
-          class Take>
-inline void multiply_rows(std::size_t count, std::size_t depth, Rows a, Columns b, Take take) {
-    if constexpr (rows > 1) {
-        if (count < rows) return multiply_rows<B, vectors, rows - 1>(count, depth, a, b, take);
-    }
-    multiply_tile<B, rows, vectors>(depth, a, b, take);
+/// Registers of units in a block of columns that holds so many gates of each: the fewest that fill whole
+/// tiles, or one where the gates nearly do. Blocks one after the other are a block too.
+template <class B>
+constexpr std::size_t block_vectors(std::size_t gates) {
+    constexpr std::size_t most = tile_vectors<B>;
+    if (gates <= most) return most / gates;
+    return gates % most == 0 ? 1 : most;
 }
 
-/// The products of rows with packed columns, of which there are at most tile_rows and tile_vectors registers,
-/// to tile[row][register].
-template <class B, class Rows>
+/// Blocks to multiply at once, for a batch of so many samples: with few rows a tile is wide instead of high.
+constexpr std::size_t few_rows = 3, blocks_of_few_rows = 4;
+constexpr std::size_t blocks_at_once(std::size_t batch) {
+    return batch <= few_rows ? blocks_of_few_rows : 1;
+}
+/// Rows times blocks, at most.
+constexpr std::size_t tile_blocks =
+    tile_rows > few_rows* blocks_of_few_rows ? tile_rows : few_rows* blocks_of_few_rows;
+
+/// Packs registers of columns as multiply takes them, given load(k, register).
+template <class B, class Load>
+void pack_columns(std::size_t vectors, std::size_t depth, const Load& load, typename B::value_type* packed) {
+    for (std::size_t first = 0; first < vectors; first += tile_vectors<B>) {
+        const std::size_t last = first + tile_vectors<B> < vectors ? first + tile_vectors<B> : vectors;
+        for (std::size_t k = 0; k < depth; ++k) {
+            for (std::size_t v = first; v < last; ++v, packed += B::size) load(k, v).store_aligned(packed);
+        }
+    }
+}
+
+/// The products of so many rows with packed columns, to tile[row][register]. As many groups of columns are
+/// taken at once as keep the processor's multipliers busy: a sum is ready for its next addition after four
+/// cycles, of two operations each.
+template <class B, std::size_t rows, class Rows>
+void multiply_groups(std::size_t vectors, std::size_t depth, Rows a, const typename B::value_type* packed,
+                     typename B::value_type* tile) {
+    constexpr std::size_t group = tile_vectors<B>, busy = 8;
+    std::size_t first = 0;
+    const auto take = [&](auto columns) {
+        constexpr std::size_t count = columns, together = count < group ? count : group;
+        multiply_tile<B, rows, count>(depth, a,
+                                      PackedColumns<B, together>{packed, together * B::size * depth},
+                                      IntoTile<B>{tile + first * B::size, vectors});
+        first += count;
+        packed += count * B::size * depth;
+    };
+    constexpr std::size_t groups = (busy + rows * group - 1) / (rows * group);
+    if constexpr (groups > 1) {
+        while (first + groups * group <= vectors) take(std::integral_constant<std::size_t, groups * group>());
+    }
+    while (first + group <= vectors) take(std::integral_constant<std::size_t, group>());
+    unroll<group - 1>([&](auto i) {
+        if (vectors - first == i + 1) take(std::integral_constant<std::size_t, i + 1>());
+    });
+}
+
+/// The products of rows, of which there are at most tile_rows, with packed columns, to tile[row][register].
+///
+/// Columns are packed in groups of tile_vectors registers, the last group may have fewer: all k of the first
+/// group, then all of the second, ...
+template <class B, std::size_t most = tile_rows, class Rows>
 inline void multiply(std::size_t rows, std::size_t vectors, std::size_t depth, Rows a,
                      const typename B::value_type* packed, typename B::value_type* tile) {
-    static_assert(tile_vectors == 4);
-    switch (vectors) {
-        case 1:
-            return multiply_rows<B, 1>(rows, depth, a, PackedColumns<B, 1>{packed}, IntoTile<B, 1>{tile});
-        case 2:
-            return multiply_rows<B, 2>(rows, depth, a, PackedColumns<B, 2>{packed}, IntoTile<B, 2>{tile});
-        case 3:
-            return multiply_rows<B, 3>(rows, depth, a, PackedColumns<B, 3>{packed}, IntoTile<B, 3>{tile});
-        default:
-            return multiply_rows<B, 4>(rows, depth, a, PackedColumns<B, 4>{packed}, IntoTile<B, 4>{tile});
+    if constexpr (most > 1) {
+        if (rows < most) return multiply<B, most - 1>(rows, vectors, depth, a, packed, tile);
     }
+    multiply_groups<B, most>(vectors, depth, a, packed, tile);
 }
 
 /// The same for rows `lda` apart.
