@@ -5,6 +5,10 @@
 #include <bit>
 #include <utility>
 
+#if __has_include(<sys/mman.h>)
+#include <sys/mman.h>
+#endif
+
 #include "seqgrad/core/internal/memory_limit.hpp"
 
 namespace seqgrad {
@@ -43,13 +47,33 @@ constexpr SizeClass size_class(std::size_t bytes) {
     return {(power - 6) * 4 + steps, (std::size_t{1} << power) + steps * quarter};
 }
 
+/// Bytes of the blocks of a class.
+constexpr std::size_t class_bytes(std::size_t index) {
+    if (index == 0) return smallest_class;
+    const std::size_t power = 6 + (index - 1) / 4, steps = (index - 1) % 4 + 1;
+    return (std::size_t{1} << power) + steps * (std::size_t{1} << (power - 2));
+}
+
 constexpr std::size_t class_count = size_class(largest_pooled).index + 1;
 
-void* system_allocate(std::size_t bytes) {
-    return ::operator new (bytes, std::align_val_t{alignment});
+// Blocks of at least one large page begin with one, and the system is asked for large pages there: matrices
+// are read across their rows, each of which may lie in a page of 4 KiB of its own, more of them than the
+// processor remembers.
+constexpr std::size_t large_page = std::size_t{1} << 21;
+
+std::align_val_t alignment_of(std::size_t bytes) {
+    return std::align_val_t{bytes >= large_page ? large_page : alignment};
 }
-void system_deallocate(void* block) noexcept {
-    ::operator delete (block, std::align_val_t{alignment});
+
+void* system_allocate(std::size_t bytes) {
+    void* block = ::operator new(bytes, alignment_of(bytes));
+#ifdef MADV_HUGEPAGE
+    if (bytes >= large_page) madvise(block, bytes / large_page * large_page, MADV_HUGEPAGE);
+#endif
+    return block;
+}
+void system_deallocate(void* block, std::size_t bytes) noexcept {
+    ::operator delete(block, alignment_of(bytes));
 }
 
 struct FreeBlock {
@@ -63,8 +87,9 @@ struct Cache {
     ~Cache() { release(); }
 
     void release() noexcept {
-        for (FreeBlock*& head : free) {
-            while (head != nullptr) system_deallocate(std::exchange(head, head->next));
+        for (std::size_t index = 0; index < class_count; ++index) {
+            FreeBlock*& head = free[index];
+            while (head != nullptr) system_deallocate(std::exchange(head, head->next), class_bytes(index));
         }
         bytes = 0;
     }
@@ -133,10 +158,10 @@ void* pool_allocate(std::size_t bytes) {
 void pool_deallocate(void* block, std::size_t bytes) noexcept {
     if (block == nullptr) return;
     if (limited) allowed += bytes;
-    if (!pooling || bytes > largest_pooled) return system_deallocate(block);
+    if (!pooling || bytes > largest_pooled) return system_deallocate(block, bytes);
     const SizeClass c = size_class(bytes);
     Cache* cache = thread_cache();
-    if (cache == nullptr || cache->bytes + c.bytes > cache_limit) return system_deallocate(block);
+    if (cache == nullptr || cache->bytes + c.bytes > cache_limit) return system_deallocate(block, c.bytes);
     cache->free[c.index] = new (block) FreeBlock{cache->free[c.index]};
     cache->bytes += c.bytes;
 }
