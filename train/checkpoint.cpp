@@ -100,9 +100,11 @@ class Writer {
 };
 
 template <class T>
-detail::JsonDocument document_of(const TrainingState<T>& state) {
+detail::JsonDocument document_of(const char* function, const TrainingState<T>& state,
+                                 const SaveOptions& options) {
     detail::JsonDocument document;
     document.training = Writer(document).json_of(state);
+    if (!options.allow_non_finite) document.check_finite(function);
     return document;
 }
 
@@ -335,7 +337,7 @@ void make_folder(const std::filesystem::path& folder) {
 
 template <class T>
 std::string checkpoint_to_json(const TrainingState<T>& state, const SaveOptions& options) {
-    return document_of(state).text(options);
+    return document_of("checkpoint_to_json", state, options).text(options);
 }
 
 template <class T>
@@ -351,7 +353,7 @@ TrainingState<T> checkpoint_from_json(std::string_view json, const std::string& 
 template <class T>
 void save_checkpoint(const TrainingState<T>& state, const std::filesystem::path& path,
                      const SaveOptions& options) {
-    document_of(state).save(path, options);
+    document_of("save_checkpoint", state, options).save(path, options);
 }
 
 template <class T>
@@ -380,7 +382,8 @@ std::filesystem::path CheckpointFolder<T>::save(const TrainingState<T>& state) {
     const auto [numbers, leftovers] = list(folder_);
     for (const auto& leftover : leftovers) remove_file(leftover);
     const std::filesystem::path path = folder_ / checkpoint_name(numbers.empty() ? 1 : numbers.front() + 1);
-    save_checkpoint(state, path);
+    // A run goes on as it was, whatever its numbers are.
+    save_checkpoint(state, path, {.allow_non_finite = true});
     for (std::size_t i = keep_ - 1; i < numbers.size(); ++i)
         remove_file(folder_ / checkpoint_name(numbers[i]));
     return path;

@@ -14,8 +14,9 @@
 namespace seqgrad {
 
 /// A training run's state in the JSON format (docs/checkpoints.md): every number so that it is read back
-/// exactly, also those that are not finite, with a checksum of all. Throws ValueError for a name that is not
-/// UTF-8 and for two weights of one name.
+/// exactly, with a checksum of all. Throws ValueError for a name that is not UTF-8, for two weights of one
+/// name, and where a tensor holds a number that is not finite (all are listed) unless the options allow it;
+/// what is counted and logged may be infinite or NaN.
 template <class T>
 std::string checkpoint_to_json(const TrainingState<T>& state, const SaveOptions& options = {});
 
@@ -64,8 +65,9 @@ class CheckpointFolder {
     explicit CheckpointFolder(std::filesystem::path folder, std::size_t keep = 3,
                               Report report = report_to_cerr);
 
-    /// Writes the next checkpoint and returns its path; then removes those that are too old. What a killed
-    /// process has left half-written is removed first. Makes the folder. Throws as `save_checkpoint` does.
+    /// Writes the next checkpoint, also one whose numbers are not finite, and returns its path; then removes
+    /// those that are too old. What a killed process has left half-written is removed first. Makes the
+    /// folder. Throws as `save_checkpoint` does.
     std::filesystem::path save(const TrainingState<T>& state);
 
     /// The newest valid checkpoint, nothing where there are none at all. One that is damaged is left aside

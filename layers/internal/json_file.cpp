@@ -31,6 +31,18 @@ bool is_tensor(const Json& value) {
     return data != value.end() && data->is_binary();
 }
 
+/// f(place) for every tensor in a value.
+template <class F>
+void for_tensors(const JsonPlace& at, const F& f) {
+    if (is_tensor(at.json)) {
+        f(at);
+    } else if (at.json.is_object()) {
+        for (const auto& [key, value] : at.json.items()) for_tensors(at.inside(key, value), f);
+    } else if (at.json.is_array()) {
+        for (std::size_t i = 0; i < at.json.size(); ++i) for_tensors(at.element(i), f);
+    }
+}
+
 void append_scalar(std::string& out, const Json& value) {
     if (value.is_number_float()) {
         append_number(out, value.get<double>());
@@ -277,23 +289,24 @@ Json JsonDocument::tensor(const Shape& shape, ElementsView elements) {
 }
 
 void JsonDocument::add(const std::string& name, const Shape& shape, ElementsView elements) {
-    if (!positions_.try_emplace(name, elements_.size()).second)
-        throw ValueError(fmt::format("two tensors are named \"{}\"", name));
+    if (!names_.insert(name).second) throw ValueError(fmt::format("two tensors are named \"{}\"", name));
     tensors_.get_ref<Json::object_t&>().emplace_back(name, tensor(shape, elements));
 }
 
 void JsonDocument::check_finite(const char* function) const {
     std::vector<std::string> problems;
-    for (const auto& [name, value] : tensors_.items()) {
-        const auto check = [&, &name = name, &value = value](const auto& elements) {
+    const auto check = [&](const std::string& name, const Json& tensor) {
+        const auto find = [&](const auto& elements) {
             const auto found = std::ranges::find_if(elements, [](auto x) { return !std::isfinite(x); });
             if (found == elements.end()) return;
-            problems.push_back(fmt::format("\"{}\" of shape {}: element {} is {}", name,
-                                           to_string(read_shape({value["shape"], name})),
+            problems.push_back(fmt::format("{} of shape {}: element {} is {}", name,
+                                           to_string(read_shape({tensor["shape"], name})),
                                            found - elements.begin(), non_finite_name(*found)));
         };
-        std::visit(check, elements_[positions_.at(name)]);
-    }
+        std::visit(find, elements_[tensor["data"].get_binary().subtype()]);
+    };
+    for (const auto& [name, tensor] : tensors_.items()) check(fmt::format("\"{}\"", name), tensor);
+    for_tensors({training, "/training"}, [&](const JsonPlace& at) { check(at.path, at.json); });
     if (!problems.empty()) {
         throw ValueError(
             fmt::format("{}: numbers that are not finite are not saved, unless "

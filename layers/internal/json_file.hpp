@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,8 +37,8 @@ class JsonDocument {
     /// Puts one at the end of the tensors that have names. Throws ValueError for a name that is there.
     void add(const std::string& name, const Shape& shape, ElementsView elements);
 
-    /// Throws ValueError, in the name of a function, with all the named tensors that hold a number that is
-    /// not finite, and the first such number of each.
+    /// Throws ValueError, in the name of a function, with all the tensors that hold a number that is not
+    /// finite, and the first such number of each.
     void check_finite(const char* function) const;
 
     /// Gives the text to `write`, piece by piece. Throws ValueError for a name or text that is not UTF-8.
@@ -50,7 +51,7 @@ class JsonDocument {
   private:
     class Writer;
     Json tensors_ = Json::object();
-    std::map<std::string, std::size_t, std::less<>> positions_;
+    std::set<std::string> names_;
     std::vector<ElementsView> elements_;
 };
 

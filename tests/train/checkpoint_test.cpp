@@ -1,7 +1,9 @@
 #include "seqgrad/train/checkpoint.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,8 @@ using test::TemporaryFolder;
 using test::write_text;
 
 namespace {
+
+const SaveOptions all_numbers{.allow_non_finite = true};
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
     const auto at = text.find(from);
@@ -77,10 +81,10 @@ struct Folder {
 TEST_CASE_TEMPLATE("a state comes back bit for bit, from a text and from a file", T, float, double) {
     const TemporaryFolder folder;
     for (const TrainingState<T>& state : {awkward_state<T>(), TrainingState<T>{}, numbered_state<T>(3)}) {
-        const std::string json = checkpoint_to_json(state);
+        const std::string json = checkpoint_to_json(state, all_numbers);
         CHECK(same(checkpoint_from_json<T>(json), state));
-        CHECK(checkpoint_to_json(checkpoint_from_json<T>(json)) == json);
-        save_checkpoint(state, folder / "c.json");
+        CHECK(checkpoint_to_json(checkpoint_from_json<T>(json), all_numbers) == json);
+        save_checkpoint(state, folder / "c.json", all_numbers);
         CHECK(content_of(folder / "c.json") == json);
         CHECK(same(load_checkpoint<T>(folder / "c.json"), state));
         CHECK(folder.files() == 1);
@@ -89,12 +93,12 @@ TEST_CASE_TEMPLATE("a state comes back bit for bit, from a text and from a file"
 
 TEST_CASE("what makes two states differ makes their texts differ") {
     const TrainingState<double> state = awkward_state<double>();
-    const std::string json = checkpoint_to_json(state);
+    const std::string json = checkpoint_to_json(state, all_numbers);
     const auto differs = [&](auto change) {
         TrainingState<double> changed = state;
         change(changed);
         CHECK_FALSE(same(changed, state));
-        const std::string text = checkpoint_to_json(changed);
+        const std::string text = checkpoint_to_json(changed, all_numbers);
         CHECK(text != json);
         CHECK(same(checkpoint_from_json<double>(text), changed));
     };
@@ -139,7 +143,7 @@ TEST_CASE("the file is the one that the documentation shows") {
 
 TEST_CASE("white space does not matter") {
     const TrainingState<float> state = awkward_state<float>();
-    std::string json = checkpoint_to_json(state);
+    std::string json = checkpoint_to_json(state, all_numbers);
     std::string spread;
     for (const char c : json) spread += c == '\n' ? "\r\n\t " : std::string(1, c);
     CHECK(same(checkpoint_from_json<float>("\n" + spread + " "), state));
@@ -193,7 +197,7 @@ TEST_CASE("a text that ends early is refused wherever it ends") {
 }
 
 TEST_CASE("what does not belong into a checkpoint is refused with its place") {
-    const std::string good = checkpoint_to_json(awkward_state<float>());
+    const std::string good = checkpoint_to_json(awkward_state<float>(), all_numbers);
     const auto check = [&](const std::string& from, const std::string& to, const std::string& message) {
         CAPTURE(from);
         CAPTURE(to);
@@ -289,9 +293,10 @@ TEST_CASE("checkpoints of version 2 of the format are read") {
 
 TEST_CASE("a checkpoint may be base64, has a checksum, and is not any file of the format") {
     const TrainingState<float> state = awkward_state<float>();
-    const std::string json = checkpoint_to_json(state, {.encoding = Encoding::base64});
+    const std::string json =
+        checkpoint_to_json(state, {.encoding = Encoding::base64, .allow_non_finite = true});
     CHECK(same(checkpoint_from_json<float>(json), state));
-    const std::string good = checkpoint_to_json(state);
+    const std::string good = checkpoint_to_json(state, all_numbers);
     const auto begin = good.find("  \"checksum\"");
     CHECK(refusal<float>(std::string(good).erase(begin, good.find('\n', begin) + 1 - begin)) ==
           "c.json: /: \"checksum\" is missing, without which no run goes on");
@@ -300,7 +305,36 @@ TEST_CASE("a checkpoint may be base64, has a checksum, and is not any file of th
         "c.json: /: no checkpoint: there is no training state in it");
     TrainingState<float> twice = state;
     twice.weights.back().first = "scalar";
-    CHECK_THROWS_WITH_AS(checkpoint_to_json(twice), "two tensors are named \"scalar\"", ValueError);
+    CHECK_THROWS_WITH_AS(checkpoint_to_json(twice, all_numbers), "two tensors are named \"scalar\"",
+                         ValueError);
+}
+
+TEST_CASE("numbers that are not finite are refused with their tensors, unless they are asked for") {
+    const TemporaryFolder folder;
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    TrainingState<double> state = numbered_state<double>(1, 2);
+    state.callbacks = {{"EarlyStopping", {.numbers = {{"best", infinity}}, .tensors = {}}}};
+    save_checkpoint(state, folder / "c.json");
+    const std::string before = content_of(folder / "c.json");
+    state.weights[0].second(1) = -infinity;
+    state.model.states["lstm.states"] = {zeros<double>({1}), full<double>({2, 2}, infinity)};
+    state.optimizer.slots = {{"w.momentum", tensor<double>({2}, {1, std::nan("")})}};
+    const std::string problems =
+        ": numbers that are not finite are not saved, unless SaveOptions::allow_non_finite says so:\n"
+        "  \"w\" of shape [2]: element 1 is -inf\n"
+        "  /training/model/states/lstm.states/1 of shape [2, 2]: element 0 is inf\n"
+        "  /training/optimizer/slots/0/value of shape [2]: element 1 is nan";
+    CHECK_THROWS_WITH_AS(save_checkpoint(state, folder / "c.json"), ("save_checkpoint" + problems).c_str(),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(checkpoint_to_json(state), ("checkpoint_to_json" + problems).c_str(), ValueError);
+    CHECK(content_of(folder / "c.json") == before);
+    CHECK(folder.files() == 1);
+    save_checkpoint(state, folder / "c.json", all_numbers);
+    CHECK(same(load_checkpoint<double>(folder / "c.json"), state));
+    // A folder's checkpoints are those of a run, which goes on as it was.
+    CheckpointFolder<double> run(folder / "run");
+    run.save(state);
+    CHECK(same(run.newest().value().state, state));
 }
 
 TEST_CASE("weights are loaded from a checkpoint") {
