@@ -63,6 +63,12 @@ AtomicFile::AtomicFile(std::filesystem::path path) : AtomicFile(std::move(path),
 
 AtomicFile::AtomicFile(std::filesystem::path path, FileSystem& system)
     : system_(system), path_(std::move(path)) {
+    std::error_code ignored;
+    const std::filesystem::file_status there = std::filesystem::status(path_, ignored);
+    if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
+        throw IoError(fmt::format("cannot write {}: it is no regular file, and would be replaced by one",
+                                  path_.string()));
+    }
     std::string name = fmt::format("{}{}{}", path_.string(), infix, unique_part);
     descriptor_ = uninterrupted([&] { return system_.create_temporary(name.data()); });
     if (descriptor_ < 0) fail("cannot create a file beside");

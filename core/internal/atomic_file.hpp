@@ -12,7 +12,8 @@ namespace seqgrad::detail {
 
 /// Writes a file that is either complete or not there: to a temporary file in the same folder, which `commit`
 /// flushes to the disk, reads back and renames. Without `commit` the temporary file is removed and what stood
-/// at the path stays. Members throw IoError naming the path and the system's reason.
+/// at the path stays. Members throw IoError naming the path and the system's reason, and the constructor for
+/// a path at which there is something else than a file, as a device.
 class AtomicFile {
   public:
     explicit AtomicFile(std::filesystem::path path);

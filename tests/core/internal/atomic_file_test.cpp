@@ -6,6 +6,7 @@
 #include "support/failing_files.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/crc64.hpp"
@@ -164,6 +165,23 @@ TEST_CASE("what is read back otherwise than it was written does not replace the 
     check(LyingFiles::Lie::changes_a_bit, "what is read back is not what was written");
     check(LyingFiles::Lie::leaves_out, "of 5 bytes 4 are read back");
     check(LyingFiles::Lie::takes_nothing, std::strerror(EIO));
+}
+
+TEST_CASE("what is no file is not replaced by one") {
+    const TemporaryFolder folder;
+    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    std::filesystem::create_directory(folder / "folder");
+    std::filesystem::create_symlink("/dev/null", folder / "device");
+    for (const char* name : {"pipe", "folder", "device"}) {
+        CHECK_THROWS_WITH_AS(save(folder / name, "text"),
+                             ("cannot write " + (folder / name).string() +
+                              ": it is no regular file, and would be replaced by one")
+                                 .c_str(),
+                             IoError);
+    }
+    CHECK(std::filesystem::is_fifo(folder / "pipe"));
+    CHECK(std::filesystem::is_character_file(folder / "device"));
+    CHECK(folder.files() == 3);
 }
 
 TEST_CASE("temporary files are known by their names") {
