@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <locale.h>  // NOLINT(modernize-deprecated-headers): uselocale is POSIX's
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/json_numbers.hpp"
@@ -234,7 +235,21 @@ class Builder {
     bool data_read_ = false;
 };
 
+/// Gives the calling thread the locale "C" until the end of its scope. nlohmann's parser reads numbers with
+/// strtod, whose decimal point it knows only where it is a single byte, which it is not everywhere.
+class LocaleC {
+  public:
+    LocaleC() : before_(uselocale(newlocale(LC_ALL_MASK, "C", nullptr))) {}
+    ~LocaleC() { uselocale(before_); }
+    LocaleC(const LocaleC&) = delete;
+    LocaleC& operator=(const LocaleC&) = delete;
+
+  private:
+    locale_t before_;
+};
+
 ParsedJson parse(JsonSource& source, const LoadLimits& limits, bool tensors, const Wanted& wanted) {
+    const LocaleC locale;
     Builder builder(source, limits, tensors, wanted);
     Json::sax_parse(JsonSource::Iterator(&source), JsonSource::Iterator(&source), &builder);
     source.finish();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/failing_files.hpp"
+#include "support/locales.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/training_states.hpp"
 #include <doctest/doctest.h>
@@ -88,6 +89,17 @@ TEST_CASE_TEMPLATE("a state comes back bit for bit, from a text and from a file"
         CHECK(content_of(folder / "c.json") == json);
         CHECK(same(load_checkpoint<T>(folder / "c.json"), state));
         CHECK(folder.files() == 1);
+    }
+}
+
+TEST_CASE("a state comes back bit for bit in any locale") {
+    const TrainingState<double> state = awkward_state<double>();
+    const std::string json = checkpoint_to_json(state, all_numbers);
+    for (const std::string& name : test::other_locales()) {
+        CAPTURE(name);
+        const test::OtherLocale locale(name);
+        CHECK(checkpoint_to_json(state, all_numbers) == json);
+        CHECK(same(checkpoint_from_json<double>(json), state));
     }
 }
 

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <clocale>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <locale>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "support/edge_numbers.hpp"
+#include "support/locales.hpp"
 #include "support/stored.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
@@ -109,33 +108,6 @@ std::vector<T> many_numbers(std::size_t count, bool finite) {
     return values;
 }
 
-/// Points as thousands, commas as decimal points, and digits in groups of one.
-class Commas : public std::numpunct<char> {
-  protected:
-    char do_decimal_point() const override { return ','; }
-    char do_thousands_sep() const override { return '.'; }
-    std::string do_grouping() const override { return "\1"; }
-};
-
-/// Another locale for C++ and, where the system has one of them, for C.
-class OtherLocale {
-  public:
-    OtherLocale() : before_(std::locale::global(std::locale(std::locale(), new Commas))) {
-        for (const char* name : {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8"}) {
-            if (std::setlocale(LC_ALL, name) != nullptr) break;
-        }
-    }
-    ~OtherLocale() {
-        std::setlocale(LC_ALL, "C");
-        std::locale::global(before_);
-    }
-    OtherLocale(const OtherLocale&) = delete;
-    OtherLocale& operator=(const OtherLocale&) = delete;
-
-  private:
-    std::locale before_;
-};
-
 constexpr Encoding encodings[] = {Encoding::decimal, Encoding::base64};
 
 }  // namespace
@@ -155,10 +127,13 @@ TEST_CASE_TEMPLATE("a million numbers come back bit for bit, in both encodings a
     for (const Encoding encoding : encodings) {
         write_json(tensors, folder / "t.json", {.encoding = encoding});
         write_json(few, folder / "here.json", {.encoding = encoding});
-        const OtherLocale locale;
-        CHECK(same_bits(read_json(folder / "t.json").tensors, tensors));
-        write_json(few, folder / "there.json", {.encoding = encoding});
-        CHECK(content_of(folder / "here.json") == content_of(folder / "there.json"));
+        for (const std::string& name : test::other_locales()) {
+            CAPTURE(name);
+            const test::OtherLocale locale(name);
+            CHECK(same_bits(read_json(folder / "t.json").tensors, tensors));
+            write_json(few, folder / "there.json", {.encoding = encoding});
+            CHECK(content_of(folder / "here.json") == content_of(folder / "there.json"));
+        }
     }
 }
 
