@@ -1,15 +1,12 @@
 // What reading a file larger than memory keeps in memory: a program of its own, which counts every byte that
 // is allocated.
 
-#include <algorithm>
-#include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <fstream>
-#include <new>
 #include <string>
 #include <utility>
 
+#include "support/counted_memory.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 
@@ -20,67 +17,8 @@
 #include "seqgrad/data/csv_window_batches.hpp"
 #include "seqgrad/data/scaler.hpp"
 
-namespace {
-
-std::atomic<std::size_t> live_bytes = 0;
-std::atomic<std::size_t> most_bytes = 0;
-
-/// A piece of memory with its size in the `alignment` bytes before it; null when there is none.
-void* allocate(std::size_t size, std::size_t alignment) noexcept {
-    const std::size_t whole = (size + 2 * alignment - 1) / alignment * alignment;
-    void* const memory = std::aligned_alloc(alignment, whole);
-    if (memory == nullptr) return nullptr;
-    *static_cast<std::size_t*>(memory) = size;
-    const std::size_t live = live_bytes += size;
-    most_bytes = std::max<std::size_t>(most_bytes, live);
-    return static_cast<std::byte*>(memory) + alignment;
-}
-
-void* allocate_or_throw(std::size_t size, std::size_t alignment) {
-    void* const memory = allocate(size, alignment);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-}
-
-void release(void* memory, std::size_t alignment) noexcept {
-    if (memory == nullptr) return;
-    void* const whole = static_cast<std::byte*>(memory) - alignment;
-    live_bytes -= *static_cast<std::size_t*>(whole);
-    std::free(whole);
-}
-
-constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
-
-}  // namespace
-
-// The forms that all others come down to. A sanitizer's runtime has nothrow forms of its own, whose memory
-// would come to the `delete` here.
-void* operator new(std::size_t size) {
-    return allocate_or_throw(size, usual);
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    return allocate(size, usual);
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate_or_throw(size, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept {
-    release(memory, usual);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    release(memory, usual);
-}
-void operator delete(void* memory, std::align_val_t alignment) noexcept {
-    release(memory, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
-    release(memory, static_cast<std::size_t>(alignment));
-}
-
 using namespace seqgrad;
+using test::needed;
 
 namespace {
 
@@ -94,15 +32,6 @@ std::string write_file(const test::TemporaryFolder& folder) {
     for (std::size_t i = 0; i < rows; ++i)
         file << i << ',' << static_cast<double>(i) / 8 << ",\"a note that fills the file\"\n";
     return path;
-}
-
-/// The most bytes that the call has in memory at once.
-template <class Call>
-std::size_t needed(Call call) {
-    const std::size_t before = live_bytes;
-    most_bytes = before;
-    call();
-    return most_bytes - before;
 }
 
 }  // namespace
