@@ -1,8 +1,11 @@
 #include "any_file.hpp"
 
 #include <algorithm>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -58,6 +61,42 @@ void convert_model(const Conversion& c, const Contents& in) {
     throw ValueError("a whole model of Keras can be read, not written; write keras-weights");
 }
 
+/// Calls f with a number of the type that a file's tensors have: f(float{}) or f(double{}).
+template <class F>
+auto with_type(const StoredTensors& tensors, const F& f) {
+    return has_double(tensors) ? f(double{}) : f(float{});
+}
+
+/// The weights of a checkpoint of version 1 of the format, which `read_json` does not know from the other
+/// tensors of its state.
+template <class T>
+StoredTensors weights_of_checkpoint(const std::filesystem::path& path) {
+    StoredTensors tensors;
+    for (const auto& [name, tensor] : load_checkpoint<T>(path).weights) {
+        if (tensors.find(name) != nullptr) continue;  // that version let a name stand twice
+        const std::span<const T> numbers = elements(tensor);
+        tensors.add(name, StoredTensor(Shape(tensor.shape().begin(), tensor.shape().end()),
+                                       std::vector<T>(numbers.begin(), numbers.end())));
+    }
+    return tensors;
+}
+
+StoredTensors weights_of_old_checkpoint(const std::filesystem::path& path) {
+    std::string as_floats;
+    try {
+        return weights_of_checkpoint<float>(path);
+    } catch (const FormatError& error) {
+        as_floats = error.what();
+    }
+    try {
+        return weights_of_checkpoint<double>(path);
+    } catch (const FormatError&) {
+        // What is wrong with one of floats is not that they are no doubles.
+        if (as_floats.find("expected dtype") == std::string::npos) throw FormatError(as_floats);
+        throw;
+    }
+}
+
 }  // namespace
 
 const std::map<std::string, Format>& formats() {
@@ -91,6 +130,7 @@ Contents read_any(const std::filesystem::path& path, Format format) {
     switch (format) {
         case Format::json: {
             JsonFile file = read_json(path);
+            if (file.training && file.version == 1) file.tensors = weights_of_old_checkpoint(path);
             return {.format = format,
                     .tensors = std::move(file.tensors),
                     .metadata = std::move(file.metadata),
@@ -113,6 +153,14 @@ Contents read_any(const std::filesystem::path& path, Format format) {
     throw ValueError(fmt::format("{}: files of {} can be written, not read", path.string(), name_of(format)));
 }
 
+void check_parts(const std::filesystem::path& path, const Contents& contents) {
+    if (contents.format != Format::json) return;
+    with_type(contents.tensors, [&]<class T>(T) {
+        if (contents.training) load_checkpoint<T>(path);
+        if (contents.model) load_model<T>(path);
+    });
+}
+
 void convert(const Conversion& c) {
     Contents in = read_any(c.in, c.from);
     const bool has_model = c.model || in.model || c.from == Format::keras;
@@ -129,6 +177,10 @@ void convert(const Conversion& c) {
         const bool in_double =
             has_double(in.tensors) || (c.model && has_double(read_any(*c.model, Format::json).tensors));
         return in_double ? convert_model<double>(full, in) : convert_model<float>(full, in);
+    }
+    if (in.training && c.to == Format::json) {
+        return with_type(in.tensors,
+                         [&]<class T>(T) { save_checkpoint(load_checkpoint<T>(c.in), c.out, full.save); });
     }
     if (c.to == Format::json) return write_json(in.tensors, c.out, full.save);
     write_safetensors(in.tensors, c.out, full.save.metadata);

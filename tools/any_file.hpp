@@ -40,6 +40,10 @@ struct Contents {
 /// only written.
 Contents read_any(const std::filesystem::path& path, Format format);
 
+/// Checks what `read_any` leaves alone: that a model can be made of its architecture and fits the weights,
+/// and that a run can go on from a checkpoint. Throws as `load_model` and `load_checkpoint` do.
+void check_parts(const std::filesystem::path& path, const Contents& contents);
+
 struct Conversion {
     std::filesystem::path in, out;
     Format from, to;
@@ -49,8 +53,8 @@ struct Conversion {
     SaveOptions save = {};
 };
 
-/// Writes the contents of one file to another, in another format. Throws as the library's readers and writers
-/// do, and ValueError for what cannot be converted.
+/// Writes the contents of one file to another, in another format; of a checkpoint only JSON gets more than
+/// the weights. Throws as the library's readers and writers do, and ValueError for what cannot be converted.
 void convert(const Conversion& conversion);
 
 }  // namespace seqgrad::tools

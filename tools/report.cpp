@@ -91,8 +91,9 @@ std::string element_differences(const StoredTensor& a, const StoredTensor& b, co
                                               ? std::numeric_limits<double>::infinity()
                                               : std::abs(u - v);
                 const bool zero = difference == 0 && tolerance.absolute > 0;
-                if (zero ||
-                    (difference > 0 && difference <= tolerance.absolute + tolerance.relative * std::abs(v))) {
+                // Infinity is not within any fraction of itself.
+                if (zero || (difference > 0 && std::isfinite(difference) &&
+                             difference <= tolerance.absolute + tolerance.relative * std::abs(v))) {
                     continue;
                 }
                 ++count;
@@ -110,14 +111,32 @@ std::string element_differences(const StoredTensor& a, const StoredTensor& b, co
 
 }  // namespace
 
+std::string printable(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        if (c < 0x20 || c == 0x7F) {
+            out += fmt::format("\\x{:02x}", c);
+        } else if (c == 0xC2 && next >= 0x80 && next < 0xA0) {
+            out += fmt::format("\\x{:02x}", next);  // U+0080 to U+009F control terminals as well
+            ++i;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
 std::string describe(const std::filesystem::path& path, const Contents& contents) {
-    std::string out = fmt::format("{}: {}\n", path.string(), kind_of(contents));
-    for (const auto& [key, text] : contents.metadata) out += fmt::format("  {}: {}\n", key, text);
+    std::string out = fmt::format("{}: {}\n", printable(path.string()), kind_of(contents));
+    for (const auto& [key, text] : contents.metadata)
+        out += fmt::format("  {}: {}\n", printable(key), printable(text));
     std::vector<std::vector<std::string>> rows{
         {"tensor", "shape", "dtype", "elements", "min", "max", "mean", "std", "not finite"}};
     for (const auto& [name, tensor] : contents.tensors) {
         const Statistics s = statistics_of(tensor);
-        rows.push_back({name, to_string(tensor.shape()), to_string(tensor.dtype()),
+        rows.push_back({printable(name), to_string(tensor.shape()), to_string(tensor.dtype()),
                         fmt::format("{}", tensor.size()), number(s.min), number(s.max), number(s.mean),
                         number(s.deviation), fmt::format("{}", s.not_finite)});
     }
@@ -176,8 +195,9 @@ std::string differences(const Contents& a, const Contents& b, const Tolerance& t
     if (a.model.has_value() != b.model.has_value()) {
         out += fmt::format("only the {} file has a model\n", a.model ? "first" : "second");
     }
-    for (const auto& [name, tensor] : a.tensors) {
-        const StoredTensor* other = b.tensors.find(name);
+    for (const auto& [raw_name, tensor] : a.tensors) {
+        const StoredTensor* other = b.tensors.find(raw_name);
+        const std::string name = printable(raw_name);
         if (other == nullptr) {
             out += fmt::format("{}: only in the first file\n", name);
             continue;
@@ -195,7 +215,8 @@ std::string differences(const Contents& a, const Contents& b, const Tolerance& t
         }
     }
     for (const auto& [name, tensor] : b.tensors) {
-        if (a.tensors.find(name) == nullptr) out += fmt::format("{}: only in the second file\n", name);
+        if (a.tensors.find(name) == nullptr)
+            out += fmt::format("{}: only in the second file\n", printable(name));
     }
     return out;
 }

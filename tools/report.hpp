@@ -2,12 +2,16 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "any_file.hpp"
 
 // What the program prints about files.
 
 namespace seqgrad::tools {
+
+/// A text from a file as a terminal may be given it: on one line, control characters as "\x1b".
+std::string printable(std::string_view text);
 
 /// A table of the tensors, with statistics, and what else the file holds.
 std::string describe(const std::filesystem::path& path, const Contents& contents);

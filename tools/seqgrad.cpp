@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,7 +58,7 @@ PyTorchNames names_of(const std::vector<std::string>& texts) {
     return names;
 }
 
-/// An error's text on one line.
+/// An error's text on one line, whatever names of a file it has in it.
 std::string on_one_line(std::string text) {
     for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) {
         const std::size_t end = text.find_first_not_of(" \n", at);
@@ -65,11 +66,11 @@ std::string on_one_line(std::string text) {
         text.replace(at, (end == std::string::npos ? text.size() : end) - at,
                      end == std::string::npos ? "" : between);
     }
-    return text;
+    return printable(text);
 }
 
-int fail(Exit code, const std::exception& error) {
-    std::cerr << "seqgrad: " << on_one_line(error.what()) << '\n';
+int fail(Exit code, const std::string& message) {
+    std::cerr << "seqgrad: " << on_one_line(message) << '\n';
     return code;
 }
 
@@ -117,6 +118,7 @@ int run(int argc, char** argv) {
     convert_command->add_flag("--allow-non-finite", save.allow_non_finite,
                               "write infinite numbers and NaN to JSON, too");
 
+    Exit result = success;
     try {
         app.parse(argc, argv);
         if (*inspect) {
@@ -124,12 +126,13 @@ int run(int argc, char** argv) {
             std::cout << (as_json ? describe_as_json(file.path, contents) : describe(file.path, contents));
         } else if (*check) {
             const Contents contents = file.read();
-            std::cout << fmt::format("{}: valid {}, {} tensors\n", file.path, name_of(contents.format),
-                                     contents.tensors.size());
+            check_parts(file.path, contents);
+            std::cout << fmt::format("{}: valid {}, {} tensors\n", printable(file.path),
+                                     name_of(contents.format), contents.tensors.size());
         } else if (*diff) {
             const std::string found = differences(a.read(), b.read(), tolerance);
             std::cout << found;
-            return found.empty() ? success : differ;
+            if (!found.empty()) result = differ;
         } else {
             Conversion conversion{.in = in.path,
                                   .out = out.path,
@@ -142,7 +145,7 @@ int run(int argc, char** argv) {
         }
         std::cout.flush();
         if (!std::cout) throw IoError("cannot write to the standard output");
-        return success;
+        return result;
     } catch (const CLI::CallForHelp& help) {
         return app.exit(help);
     } catch (const CLI::CallForAllHelp& help) {
@@ -150,13 +153,15 @@ int run(int argc, char** argv) {
     } catch (const CLI::CallForVersion& version) {
         return app.exit(version);
     } catch (const CLI::ParseError& error) {
-        return fail(usage, error);
+        return fail(usage, error.what());
     } catch (const IoError& error) {
-        return fail(input_output, error);
+        return fail(input_output, error.what());
     } catch (const FormatError& error) {
-        return fail(bad_file, error);
+        return fail(bad_file, error.what());
+    } catch (const std::bad_alloc&) {
+        return fail(impossible, "there is not enough memory");
     } catch (const std::exception& error) {
-        return fail(impossible, error);
+        return fail(impossible, error.what());
     }
 }
 
