@@ -232,6 +232,37 @@ TEST_CASE("a file that is wrong at any one place changes nothing") {
     }
 }
 
+TEST_CASE("a load that is ended at any moment changes nothing") {
+    const TemporaryFolder folder;
+    constexpr std::ptrdiff_t width = 200'000;
+    auto saved = model_of<float>(width);
+    for (auto& [name, variable] : saved.parameters()) variable.assign(full<float>({width}, 0.25F));
+    save_weights(saved, folder / "w.json", {.encoding = Encoding::base64});
+    auto model = model_of<float>(width);
+    const auto values = [&] {
+        std::vector<Tensor<float>> all;
+        for (const auto& [name, variable] : model.parameters()) all.push_back(variable.value());
+        return all;
+    };
+    const auto before = values();
+    struct Enough {};
+    std::size_t calls = 0, last = 0;
+    const LoadOptions options{.progress = [&](std::uint64_t, std::uint64_t) {
+        if (calls++ == last) throw Enough();
+    }};
+    for (;; ++last) {
+        calls = 0;
+        try {
+            load_weights(model, folder / "w.json", options);
+            break;
+        } catch (const Enough&) {
+            CHECK(values() == before);
+        }
+    }
+    CHECK(last > 3);
+    CHECK(model.parameters()[3].variable.value() == saved.parameters()[3].variable.value());
+}
+
 TEST_CASE("weights of version 1 of the format are loaded") {
     const auto files = std::filesystem::path(SEQGRAD_TEST_GOLDEN_DIR) / "files";
     const auto check = [&]<class T>(T, const std::string& name) {

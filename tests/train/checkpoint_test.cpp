@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/failing_files.hpp"
@@ -195,6 +196,29 @@ TEST_CASE("no change of a byte changes what is read without being found") {
     // White space, and decimals that mean the same number.
     CHECK(undetected > 0);
     CHECK(undetected < json.size() / 2);
+}
+
+TEST_CASE("every truncation and every flipped bit of a golden checkpoint is refused or gives the same") {
+    const std::string good = content_of(std::filesystem::path(SEQGRAD_TEST_GOLDEN_DIR) / "files" /
+                                        "checkpoint-2-float32-decimal.json");
+    const TrainingState<float> state = checkpoint_from_json<float>(good);
+    const auto check = [&](std::string_view text) {
+        try {
+            if (same(checkpoint_from_json<float>(text), state)) return;
+        } catch (const FormatError&) {
+            return;
+        }
+        FAIL_CHECK("read as another state: ", std::string(text));
+    };
+    for (std::size_t size = 0; size < good.size(); ++size) check(std::string_view(good).substr(0, size));
+    std::string flipped = good;
+    for (char& c : flipped) {
+        for (int bit = 0; bit < 8; ++bit) {
+            c = static_cast<char>(c ^ (1 << bit));
+            check(flipped);
+            c = static_cast<char>(c ^ (1 << bit));
+        }
+    }
 }
 
 TEST_CASE("a text that ends early is refused wherever it ends") {
