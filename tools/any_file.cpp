@@ -54,7 +54,7 @@ void convert_model(const Conversion& c, const Contents& in) {
         case Format::keras_weights:
             return save_keras_weights(model, c.out);
         case Format::onnx:
-            return save_onnx(model, c.out);
+            return save_onnx(model, c.out, {.input_shapes = {model.input_shape()}});
         case Format::keras:
             break;
     }

@@ -71,6 +71,11 @@ expect(5 "can be written, not read" inspect "${GOLDEN}/onnx/golden.onnx")
 expect(3 "seqgrad: cannot .*none/weights.json" convert "${weights}" none/weights.json)
 expect(3 "seqgrad: cannot write /dev/null: it is no regular file" convert "${weights}" /dev/null --to json)
 
+# A model's file says what goes into it, also without an InputLayer.
+expect(0 "^$" convert "${GOLDEN}/model-2-float32-decimal.json" tagger.onnx)
+expect(0 "^$" convert "${GOLDEN}/model-2-float32-decimal.json" tagger.safetensors --to pytorch)
+expect(0 "^$" convert tagger.safetensors tagger64.onnx --from pytorch --model "${GOLDEN}/model-2-float64-base64.json")
+
 # A checkpoint stays one in JSON; other formats have its weights.
 set(checkpoint "${GOLDEN}/checkpoint-2-float32-decimal.json")
 expect(5 "not finite" convert "${checkpoint}" run.json)
