@@ -68,7 +68,7 @@ TEST_CASE("Keras's models with our weights, and ours with Keras's, compute the s
         load_keras_weights(model, folder / (name + ending));
         const double found = difference(model, io);
         CHECK(found <= interop_tolerance);
-        report("Keras's .weights.h5 to seqgrad", name, found);
+        report(("Keras's " + ending + " to seqgrad").c_str(), name, found);
         write_ours(model, folder, name, x, random);
     };
     KerasAttention attention;
