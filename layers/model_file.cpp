@@ -1,7 +1,10 @@
 #include "seqgrad/layers/model_file.hpp"
 
+#include <cstdint>
+#include <filesystem>
 #include <new>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -66,6 +69,34 @@ Sequential<T> build(const JsonPlace& at, std::size_t weights) {
     }
 }
 
+/// The model that a file holds, with weights to be replaced.
+template <class T>
+Sequential<T> model_of(detail::JsonContent& content) {
+    if (!content.model()) {
+        content.root().fail(
+            "there is no model in the file, only weights; load_weights reads them into a "
+            "model of the same architecture");
+    }
+    std::size_t bytes = 0;
+    for (const detail::NamedData& tensor : content.tensors()) bytes += tensor.data->count * sizeof(T);
+    return build<T>(*content.model(), bytes);
+}
+
+/// Bytes of a file that is read once, its weights kept until the model is made. Larger ones are read twice,
+/// the second time into the model, so that the weights are not in memory twice.
+constexpr std::uintmax_t most_read_once = std::uintmax_t{24} << 20;
+
+/// The options for the first (0) or the second (1) of two times that a file is read.
+LoadOptions half_of(const LoadOptions& options, int half) {
+    LoadOptions one = options;
+    if (options.progress) {
+        one.progress = [&progress = options.progress, half](std::uint64_t done, std::uint64_t total) {
+            progress(half == 0 ? done / 2 : total - (total - done) / 2, total);
+        };
+    }
+    return one;
+}
+
 }  // namespace
 
 template <class T>
@@ -82,17 +113,25 @@ void save_model(const Sequential<T>& model, const std::filesystem::path& path, c
 template <class T>
 Sequential<T> load_model(const std::filesystem::path& path, const LoadOptions& options) {
     return detail::with_source(path.string(), [&] {
-        detail::JsonSource source(path, options);
-        detail::JsonContent content(source, options.limits);
-        if (!content.model()) {
-            content.root().fail(
-                "there is no model in the file, only weights; load_weights reads them into a "
-                "model of the same architecture");
+        std::error_code ignored;
+        const bool twice = std::filesystem::is_regular_file(path, ignored) &&
+                           std::filesystem::file_size(path, ignored) > most_read_once;
+        if (!twice) {
+            detail::JsonSource source(path, options);
+            detail::JsonContent content(source, options.limits);
+            Sequential<T> model = model_of<T>(content);
+            auto parameters = model.parameters();
+            detail::assign_content(model, parameters, content);
+            return model;
         }
-        std::size_t bytes = 0;
-        for (const detail::NamedData& tensor : content.tensors()) bytes += tensor.data->count * sizeof(T);
-        Sequential<T> model = build<T>(*content.model(), bytes);
+        Sequential<T> model = [&] {
+            detail::JsonSource source(path, half_of(options, 0));
+            detail::JsonContent content(source, options.limits, [](auto&&...) { return detail::Dropped(); });
+            return model_of<T>(content);
+        }();
         auto parameters = model.parameters();
+        detail::JsonSource source(path, half_of(options, 1));
+        detail::JsonContent content(source, options.limits, detail::destinations_in(parameters, true));
         detail::assign_content(model, parameters, content);
         return model;
     });

@@ -16,7 +16,8 @@ template <class T>
 void save_model(const Sequential<T>& model, const std::filesystem::path& path,
                 const SaveOptions& options = {});
 
-/// The model that `save_model` wrote, built and with its weights.
+/// The model that `save_model` wrote, built and with its weights. A large file is read twice, so that the
+/// weights are in memory once.
 ///
 /// Throws as `model_from_json` and `load_weights` do, and FormatError for a file without a model and for a
 /// model that takes much more memory than the weights that the file has for it.

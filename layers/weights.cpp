@@ -23,7 +23,7 @@ detail::JsonDocument document_of(const char* function, const std::vector<NamedPa
 template <class T>
 void load(Module<T>& module, std::vector<NamedParameter<T>> parameters, detail::JsonSource& source,
           const LoadOptions& options) {
-    detail::JsonContent content(source, options.limits, detail::wanted_for(parameters));
+    detail::JsonContent content(source, options.limits, detail::destinations_in(parameters, false));
     if (content.format() == detail::JsonContent::Format::checkpoint_1) {
         content.root().fail(
             "a checkpoint of version 1 of the format; load_checkpoint reads it, and only those of later "

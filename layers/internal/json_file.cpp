@@ -378,8 +378,8 @@ PlacedData read_tensor(const JsonPlace& at) {
     return tensor;
 }
 
-JsonContent::JsonContent(JsonSource& source, const LoadLimits& limits, const Wanted& wanted)
-    : parsed_(parse_tensors_strictly(source, limits, wanted)) {
+JsonContent::JsonContent(JsonSource& source, const LoadLimits& limits, const Destinations& destinations)
+    : parsed_(parse_tensors_strictly(source, limits, destinations)) {
     JsonObjectReader file(root());
     const JsonPlace format = file.get("format");
     const std::string& name = read_text(format);

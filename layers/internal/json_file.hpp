@@ -80,7 +80,7 @@ class JsonContent {
     };
 
     /// Throws FormatError with the path and place, IoError where reading fails.
-    JsonContent(JsonSource& source, const LoadLimits& limits, const Wanted& wanted = {});
+    JsonContent(JsonSource& source, const LoadLimits& limits, const Destinations& destinations = {});
     JsonContent(const JsonContent&) = delete;
     JsonContent& operator=(const JsonContent&) = delete;
 

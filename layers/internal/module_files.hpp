@@ -41,18 +41,22 @@ void add_parameters(JsonDocument& document, const char* function,
     if (!options.allow_non_finite) document.check_finite(function);
 }
 
-/// Says of a file's tensors whether they fit the parameters of their names.
+/// Of a file's tensors those that fit the parameters of their names: kept until all are known to, or,
+/// `at_once`, put into them as they are read. The parameters must outlive it.
 template <class T>
-Wanted wanted_for(const std::vector<NamedParameter<T>>& parameters) {
-    std::unordered_map<std::string, const Variable<T>*> by_name;
-    for (const auto& [name, variable] : parameters) by_name.emplace(name, &variable);
-    return [by_name = std::move(by_name)](std::string_view name, DType dtype, const Shape& shape) {
+Destinations destinations_in(std::vector<NamedParameter<T>>& parameters, bool at_once) {
+    std::unordered_map<std::string, Variable<T>*> by_name;
+    for (auto& [name, variable] : parameters) by_name.emplace(name, &variable);
+    return [by_name = std::move(by_name), at_once](std::string_view name, DType dtype,
+                                                   const Shape& shape) -> Destination {
         const auto found = by_name.find(std::string(name));
-        return found != by_name.end() && misfit(*found->second, dtype, shape).empty();
+        if (found == by_name.end() || !misfit(*found->second, dtype, shape).empty()) return Dropped();
+        if (at_once) return found->second->mutable_data();
+        return Kept();
     };
 }
 
-/// Gives the module's parameters the elements of the file's tensors, as `assign` does.
+/// Gives the module's parameters the elements of the file's tensors that were kept, as `assign` does.
 template <class T>
 void assign_content(const Module<T>& module, std::vector<NamedParameter<T>>& parameters,
                     JsonContent& content) {

@@ -58,8 +58,8 @@ class Builder {
     using string_t = Json::string_t;
     using binary_t = Json::binary_t;
 
-    Builder(JsonSource& source, const LoadLimits& limits, bool tensors, const Wanted& wanted)
-        : source_(source), limits_(limits), with_tensors_(tensors), wanted_(wanted) {}
+    Builder(JsonSource& source, const LoadLimits& limits, bool tensors, const Destinations& destinations)
+        : source_(source), limits_(limits), with_tensors_(tensors), destinations_(destinations) {}
 
     ParsedJson take() { return {std::move(root_), std::move(tensors_)}; }
 
@@ -179,11 +179,12 @@ class Builder {
             count = element_count(*shape);
         }
         const bool named = open_.size() == 3 && open_.front().key == "tensors";
-        const bool wanted = !named || !wanted_ || !shape || wanted_(open_[1].key, dtype, *shape);
+        Destination to = Kept();
+        if (named && destinations_ && shape) to = destinations_(open_[1].key, dtype, *shape);
         try {
             skip_colon();
             source_.begin_data();
-            tensors_.push_back(read_tensor_data(source_, dtype, count, wanted));
+            tensors_.push_back(read_tensor_data(source_, dtype, count, to));
             source_.end_data();
         } catch (const TensorDataError& error) {
             fail(error.what, error.index);
@@ -227,7 +228,7 @@ class Builder {
     JsonSource& source_;
     LoadLimits limits_;
     bool with_tensors_;
-    const Wanted& wanted_;
+    const Destinations& destinations_;
     Json root_;
     std::vector<Level> open_;
     std::size_t values_ = 0;
@@ -248,9 +249,10 @@ class LocaleC {
     locale_t before_;
 };
 
-ParsedJson parse(JsonSource& source, const LoadLimits& limits, bool tensors, const Wanted& wanted) {
+ParsedJson parse(JsonSource& source, const LoadLimits& limits, bool tensors,
+                 const Destinations& destinations) {
     const LocaleC locale;
-    Builder builder(source, limits, tensors, wanted);
+    Builder builder(source, limits, tensors, destinations);
     Json::sax_parse(JsonSource::Iterator(&source), JsonSource::Iterator(&source), &builder);
     source.finish();
     return builder.take();
@@ -263,8 +265,9 @@ Json parse_strictly(std::string_view text, const LoadLimits& limits) {
     return parse(source, limits, false, {}).json;
 }
 
-ParsedJson parse_tensors_strictly(JsonSource& source, const LoadLimits& limits, const Wanted& wanted) {
-    return parse(source, limits, true, wanted);
+ParsedJson parse_tensors_strictly(JsonSource& source, const LoadLimits& limits,
+                                  const Destinations& destinations) {
+    return parse(source, limits, true, destinations);
 }
 
 Shape read_shape(const JsonPlace& at) {

@@ -50,14 +50,15 @@ struct ParsedJson {
     JsonPlace root() { return {json, "", &tensors}; }
 };
 
-/// Whether the elements of one of the file's tensors are to be kept, when its shape and type are known.
-using Wanted = std::function<bool(std::string_view name, DType dtype, const Shape& shape)>;
+/// Says where the elements of one of the file's tensors go, when its shape and type are known.
+using Destinations = std::function<Destination(std::string_view name, DType dtype, const Shape& shape)>;
 
 /// The same as parse_strictly for a file that holds tensors. An object under one of the keys "tensors",
 /// "training" and "state" of the outermost object in which "data" stands after a "dtype" of "float32" or
 /// "float64" is a tensor, and its data becomes a binary value without bytes, whose subtype is the position in
-/// `tensors`. `wanted`, where there is one, is asked about those that "tensors" names.
-ParsedJson parse_tensors_strictly(JsonSource& source, const LoadLimits& limits, const Wanted& wanted = {});
+/// `tensors`. `destinations`, where there are any, are asked for those that "tensors" names; others are kept.
+ParsedJson parse_tensors_strictly(JsonSource& source, const LoadLimits& limits,
+                                  const Destinations& destinations = {});
 
 /// The sizes of a tensor's axes.
 Shape read_shape(const JsonPlace& at);

@@ -99,15 +99,15 @@ bool is_large(std::string_view number) {
     return exponent > -power;
 }
 
-/// The elements that were read, as far as they are wanted.
+/// The elements that were read, on the way to where they are to be.
 template <class T>
 class Sink {
   public:
-    Sink(std::optional<std::uint64_t> expected, bool wanted) : expected_(expected), wanted_(wanted) {}
+    Sink(std::optional<std::uint64_t> expected, const Destination& to) : expected_(expected), to_(to) {}
 
     /// Takes the memory for what is expected, which the text must be known to have room for.
     void reserve() {
-        if (wanted_ && expected_) elements_.reserve(*expected_);
+        if (std::holds_alternative<Kept>(to_) && expected_) elements_.reserve(*expected_);
     }
 
     std::uint64_t count() const { return count_ + filled_; }
@@ -143,15 +143,21 @@ class Sink {
             throw TensorDataError{*expected_,
                                   fmt::format("more than the {} numbers of the shape", *expected_)};
         checksum_.add({reinterpret_cast<const char*>(chunk_.data()), filled_ * sizeof(T)});
-        if (wanted_)
-            elements_.insert(elements_.end(), chunk_.begin(),
-                             chunk_.begin() + static_cast<std::ptrdiff_t>(filled_));
+        const std::span<const T> read(chunk_.data(), filled_);
+        if (std::holds_alternative<Kept>(to_)) elements_.insert(elements_.end(), read.begin(), read.end());
+        if (const auto* const to = std::get_if<std::span<float>>(&to_)) put(read, *to);
+        if (const auto* const to = std::get_if<std::span<double>>(&to_)) put(read, *to);
         count_ += filled_;
         filled_ = 0;
     }
+    template <class U>
+    void put(std::span<const T> read, std::span<U> to) const {
+        std::ranges::transform(read, to.subspan(count_, read.size()).begin(),
+                               [](T x) { return static_cast<U>(x); });
+    }
 
     std::optional<std::uint64_t> expected_;
-    bool wanted_;
+    Destination to_;
     std::vector<T> elements_;
     std::array<T, 2048> chunk_;
     std::size_t filled_ = 0;
@@ -327,7 +333,7 @@ void read_base64(JsonSource& source, Sink<T>& sink) {
 }
 
 template <class T>
-TensorData read_data(JsonSource& source, std::optional<std::uint64_t> expected, bool wanted) {
+TensorData read_data(JsonSource& source, std::optional<std::uint64_t> expected, const Destination& to) {
     const std::optional<char> first = next(source);
     if (first != '[' && first != '"') {
         throw TensorDataError{
@@ -341,7 +347,7 @@ TensorData read_data(JsonSource& source, std::optional<std::uint64_t> expected, 
             std::nullopt, fmt::format("the {} numbers of the shape do not fit into the {} bytes that follow",
                                       *expected, source.remaining())};
     }
-    Sink<T> sink(expected, wanted);
+    Sink<T> sink(expected, to);
     if (source.size_known()) sink.reserve();
     if (decimals) {
         read_decimals(source, sink);
@@ -359,9 +365,9 @@ TensorData read_data(JsonSource& source, std::optional<std::uint64_t> expected, 
 }  // namespace
 
 TensorData read_tensor_data(JsonSource& source, DType dtype, std::optional<std::uint64_t> expected,
-                            bool wanted) {
-    return dtype == DType::float32 ? read_data<float>(source, expected, wanted)
-                                   : read_data<double>(source, expected, wanted);
+                            const Destination& to) {
+    return dtype == DType::float32 ? read_data<float>(source, expected, to)
+                                   : read_data<double>(source, expected, to);
 }
 
 std::uint64_t checksum_of(const ElementsView& elements) {

@@ -24,9 +24,15 @@ inline ElementsView elements_of(const StoredTensor& tensor) {
     return std::span(tensor.data<double>());
 }
 
+/// What becomes of the elements that are read: they are kept, or dropped, or go to where there is room for as
+/// many, of their own type or a wider one.
+struct Kept {};
+struct Dropped {};
+using Destination = std::variant<Kept, Dropped, std::span<float>, std::span<double>>;
+
 /// The elements of a tensor as they were read.
 struct TensorData {
-    std::variant<std::vector<float>, std::vector<double>> elements;  // none where they were not wanted
+    std::variant<std::vector<float>, std::vector<double>> elements;  // none unless they were kept
     std::uint64_t count = 0;
     std::uint64_t checksum = 0;  // of the elements' bytes, see checksum_of
     Encoding encoding = Encoding::decimal;
@@ -39,9 +45,10 @@ struct TensorDataError {
 };
 
 /// Reads the value that comes next: an array of numbers, or a string of base64. Where the shape is known
-/// already, `expected` elements must be there, and memory is taken for no more. Throws TensorDataError.
+/// already, `expected` elements must be there, and memory is taken for no more; only then may they go
+/// elsewhere, to as many. Throws TensorDataError.
 TensorData read_tensor_data(JsonSource& source, DType dtype, std::optional<std::uint64_t> expected,
-                            bool wanted);
+                            const Destination& to = Kept());
 
 /// The CRC-64/XZ of the elements' little-endian bytes.
 std::uint64_t checksum_of(const ElementsView& elements);

@@ -1,7 +1,9 @@
 // What files take in memory while they are written and read: a program of its own, which counts every byte
 // that is allocated.
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -37,6 +39,12 @@ Sequential<float> large() {
     return model;
 }
 
+/// The values of the only parameter.
+template <class T>
+Tensor<T> weights_of(const Sequential<T>& model) {
+    return model.parameters().at(0).variable.value();
+}
+
 }  // namespace
 
 TEST_CASE("a file is written and read in little more memory than its tensors take") {
@@ -62,6 +70,39 @@ TEST_CASE("a file is written and read in little more memory than its tensors tak
         const std::size_t building = needed([] { large(); });
         CHECK(needed([&] { load_model<float>(folder / "m.json"); }) < building + weights + little);
     }
+}
+
+TEST_CASE("the weights of a large model are in memory once while it is loaded") {
+    const test::TemporaryFolder folder;
+    const auto path = folder / "m.json";
+    const auto make = [] {
+        Sequential<float> model{Dense<float>({.units = 2048, .use_bias = false})};
+        model.build({unknown, 3500});
+        return model;
+    };
+    const Sequential<float> model = make();
+    save_model(model, path, {.encoding = Encoding::base64});
+    const std::uint64_t size = std::filesystem::file_size(path);
+    std::vector<std::uint64_t> told;
+    const LoadOptions options{.progress = [&](std::uint64_t done, std::uint64_t total) {
+        CHECK(total == size);
+        told.push_back(done);
+    }};
+    const std::size_t building = needed([&] { make(); });
+    CHECK(needed([&] { load_model<float>(path, options); }) < building + little);
+    CHECK(std::ranges::is_sorted(told));
+    CHECK(told.back() == size);
+    CHECK(weights_of(load_model<float>(path)) == weights_of(model));
+    CHECK(weights_of(load_model<double>(path)) == cast<double>(weights_of(model)));
+
+    // A model that does not fit the weights behind it.
+    std::string text = test::content_of(path);
+    text.replace(text.find("  \"checksum\""), std::string("  \"checksum\": \"0123456789abcdef\",").size(),
+                 "");
+    text.replace(text.find("[3500, 2048]"), 12, "[2048, 3500]");
+    test::write_text(path, text);
+    CHECK_THROWS_WITH_AS(load_model<float>(path),
+                         doctest::Contains("expected shape [3500, 2048], got [2048, 3500]"), FormatError);
 }
 
 TEST_CASE("what a file says about sizes takes no memory before it is there") {
