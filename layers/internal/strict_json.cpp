@@ -240,12 +240,18 @@ class Builder {
 /// strtod, whose decimal point it knows only where it is a single byte, which it is not everywhere.
 class LocaleC {
   public:
-    LocaleC() : before_(uselocale(newlocale(LC_ALL_MASK, "C", nullptr))) {}
+    LocaleC() : before_(uselocale(locale())) {}
     ~LocaleC() { uselocale(before_); }
     LocaleC(const LocaleC&) = delete;
     LocaleC& operator=(const LocaleC&) = delete;
 
   private:
+    /// Made once; null, which changes nothing, where the system cannot.
+    static locale_t locale() {
+        static const locale_t made = newlocale(LC_ALL_MASK, "C", nullptr);
+        return made;
+    }
+
     locale_t before_;
 };
 

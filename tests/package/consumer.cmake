@@ -14,6 +14,8 @@ if(INSTALL_FROM)
     file(REMOVE_RECURSE "${WORK}")
     run("${CMAKE_COMMAND}" --install "${INSTALL_FROM}" --prefix "${WORK}/prefix")
     list(APPEND OPTIONS "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
+    # The program beside the library, which it must find if it is a shared one.
+    run("${WORK}/prefix/bin/seqgrad" --version)
 endif()
 run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/build" ${OPTIONS})
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
