@@ -63,11 +63,23 @@ void scale(std::size_t m, std::size_t n, T beta, T* C, std::size_t ldc) {
     }
 }
 
-/// Whether the library's own kernels take over: of small products, and of those that do not fill a few tiles,
-/// BLAS makes less ado.
-bool is_large(std::size_t m, std::size_t n, std::size_t k) {
-    constexpr std::size_t least_work = std::size_t{1} << 18, least_side = 16;
-    return m >= least_side && n >= least_side && m * n >= least_work / k;
+/// Whether B can be read as it stands: rows of whole registers.
+template <class T>
+bool has_whole_registers(const Product<T>& product, const ProductKernels<T>& kernels) {
+    return product.b_column == 1 && product.n % kernels.register_columns == 0;
+}
+
+/// Whether the library's own kernels take over: of products that do not fill a few tiles, BLAS makes less
+/// ado, and of small ones where B cannot be read as it stands.
+template <class T>
+bool takes_over(const Product<T>& product, const ProductKernels<T>& kernels) {
+    const auto is_at_least = [&](std::size_t side, std::size_t work) {
+        return product.m >= side && product.n >= side && product.m * product.n >= work / product.k;
+    };
+    constexpr std::size_t large_side = 16, large_work = std::size_t{1} << 18;
+    constexpr std::size_t least_side = 8, least_work = std::size_t{1} << 14;
+    return is_at_least(large_side, large_work) ||
+           (has_whole_registers(product, kernels) && is_at_least(least_side, least_work));
 }
 
 /// Packing a panel of B pays for so many rows of A, and packing A, where it is transposed, for so many rows
@@ -82,8 +94,7 @@ void multiply(Product<T> product, const ProductKernels<T>& kernels) {
     const std::size_t depth = product.k, blocks = (depth + kernels.depth - 1) / kernels.depth;
     const std::size_t tiles = (product.m + kernels.tile_rows - 1) / kernels.tile_rows;
     const std::size_t panels = (product.n + kernels.panel_columns - 1) / kernels.panel_columns;
-    const bool packs_panels =
-        product.m >= rows_worth_packing || product.b_column != 1 || product.n % kernels.panel_columns != 0;
+    const bool packs_panels = product.m >= rows_worth_packing || !has_whole_registers(product, kernels);
     const bool packs_rows =
         product.a_column != 1 && product.m >= rows_worth_packing && product.n >= columns_worth_packing;
     Scratch<T> rows(packs_rows ? tiles * kernels.tile_rows * ((depth + blocks - 1) / blocks) : 0);
@@ -118,22 +129,20 @@ void gemm(Transpose a, Transpose b, std::size_t m, std::size_t n, std::size_t k,
     if (k == 0) return scale(m, n, beta, C, ldc);
     const bool turn_a = a == Transpose::yes, turn_b = b == Transpose::yes;
     const ProductKernels<T>* kernels = table<T>(instruction_set()).product;
-    if (kernels != nullptr && is_large(m, n, k)) {
-        return multiply<T>({.m = m,
-                            .n = n,
-                            .k = k,
-                            .a = A,
-                            .a_row = turn_a ? 1 : lda,
-                            .a_column = turn_a ? lda : 1,
-                            .b = B,
-                            .b_row = turn_b ? 1 : ldb,
-                            .b_column = turn_b ? ldb : 1,
-                            .alpha = alpha,
-                            .beta = beta,
-                            .c = C,
-                            .c_row = ldc},
-                           *kernels);
-    }
+    const Product<T> product{.m = m,
+                             .n = n,
+                             .k = k,
+                             .a = A,
+                             .a_row = turn_a ? 1 : lda,
+                             .a_column = turn_a ? lda : 1,
+                             .b = B,
+                             .b_row = turn_b ? 1 : ldb,
+                             .b_column = turn_b ? ldb : 1,
+                             .alpha = alpha,
+                             .beta = beta,
+                             .c = C,
+                             .c_row = ldc};
+    if (kernels != nullptr && takes_over(product, *kernels)) return multiply(product, *kernels);
     use_one_blas_thread();
     blas_gemm(turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans, blas_integer(m),
               blas_integer(n), blas_integer(k), alpha, A, blas_integer(std::max<std::size_t>(lda, 1)), B,

@@ -25,6 +25,8 @@ struct Product {
 template <class T>
 struct ProductKernels {
     std::size_t tile_rows, panel_columns;
+    /// Columns of a register.
+    std::size_t register_columns;
     /// The most rows of B that a panel should have.
     std::size_t depth;
     /// Packs tiles [first, last) of A, whose a_row must be 1: k tile_rows elements each, from `packed` +
@@ -33,7 +35,7 @@ struct ProductKernels {
     /// Works on [first, last) of the pairs of a panel and a tile, all tiles of a panel one after the other.
     /// a_row or a_column must be 1. `packed_rows` is all of A as packed above, or null. `panel` has room for
     /// k panel_columns elements, aligned to 64 bytes; or it is null, and b_column 1 and n a multiple of
-    /// panel_columns.
+    /// register_columns.
     void (*multiply)(const Product<T>& product, const T* packed_rows, std::size_t first, std::size_t last,
                      T* panel);
 };

@@ -91,13 +91,13 @@ struct ProductOf {
         }
     };
 
-    /// C = alpha sum + beta C for so many rows of a group of columns, all of them whole registers.
-    template <std::size_t most = rows, class Rows, class Columns>
+    /// C = alpha sum + beta C for a tile of so many rows and whole registers.
+    template <std::size_t vectors, std::size_t most = rows, class Rows, class Columns>
     static void multiply_whole(std::size_t count, const Product<T>& s, T* c, Rows a, Columns b) {
         if constexpr (most > 1) {
-            if (count < most) return multiply_whole<most - 1>(count, s, c, a, b);
+            if (count < most) return multiply_whole<vectors, most - 1>(count, s, c, a, b);
         }
-        kernels::multiply_tile<B, most, group>(s.k, a, b, IntoRows{s, c});
+        kernels::multiply_tile<B, most, vectors>(s.k, a, b, IntoRows{s, c});
     }
 
     /// Tile i of the group of columns that begins at `column`.
@@ -106,14 +106,18 @@ struct ProductOf {
                               const T* packed) {
         const std::size_t count = min(rows, s.m - i * rows), columns = min(group * width, s.n - column);
         T* c = s.c + i * rows * s.c_row + column;
-        if (columns == group * width) {
-            for (std::size_t r = 0; r < count; ++r) {
-                for (std::size_t v = 0; v < group; ++v) __builtin_prefetch(c + r * s.c_row + v * width, 1);
-            }
-            if (packed == nullptr)
-                return multiply_whole(count, s, c, a, PlainColumns<B>{s.b + column, s.b_row});
-            return multiply_whole(count, s, c, a, PackedColumns<B, group>{packed});
+        for (std::size_t r = 0; r < count; ++r) {
+            for (std::size_t j = 0; j < columns; j += width) __builtin_prefetch(c + r * s.c_row + j, 1);
         }
+        if (packed == nullptr) {
+            const PlainColumns<B> b{s.b + column, s.b_row};
+            unroll<group>([&](auto v) {
+                if (columns == (v + 1) * width) multiply_whole<v + 1>(count, s, c, a, b);
+            });
+            return;
+        }
+        if (columns == group * width)
+            return multiply_whole<group>(count, s, c, a, PackedColumns<B, group>{packed});
         alignas(64) T tile[rows * group * width];
         const std::size_t vectors = (columns + width - 1) / width;
         kernels::multiply<B>(count, vectors, s.k, a, packed, tile);
@@ -162,6 +166,7 @@ struct ProductOf {
 template <class T, class Arch, class B = xsimd::batch<T, Arch>>
 inline constexpr ProductKernels<T> product_kernels{.tile_rows = ProductOf<B>::rows,
                                                    .panel_columns = ProductOf<B>::panel_columns,
+                                                   .register_columns = ProductOf<B>::width,
                                                    .depth = ProductOf<B>::depth,
                                                    .pack_rows = ProductOf<B>::pack_rows,
                                                    .multiply = ProductOf<B>::multiply};
