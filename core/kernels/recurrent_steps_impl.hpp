@@ -86,29 +86,33 @@ struct Steps {
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                     const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
-                    for (std::size_t v = 0; v < vectors; ++v) {
-                        const std::size_t u = first + v * width;
-                        const auto row = [&](std::size_t m) -> ForwardRow<T> {
-                            const std::size_t at = (b + m) * units + u;
-                            return {gates + (b + m) * columns + u, h0 + at, cell_state(c0, at), h1 + at,
-                                    cell_state(c1, at)};
-                        };
-                        const auto product = [&](std::size_t m) {
-                            return tile + (m * vectors + v) * Cell::gates * width;
-                        };
-                        with_lanes<B>(units - u, [&](auto lanes) {
-                            if constexpr (Cell::activates) {
-                                for (std::size_t m = 0; m < count; ++m)
-                                    Cell::activate(lanes, units, product(m), s.bias + u, row(m));
-                            }
-                            for (std::size_t m = 0; m < count; ++m) {
-                                const B h = Cell::output(lanes, units, product(m), s.bias + u, row(m));
-                                lanes.store(row(m).h1, h);
-                                if (s.sequence)
-                                    lanes.store(s.sequence + (b + m) * s.sequence_stride + t * units + u, h);
-                            }
+                    // f(lanes, unit, product, row) for every register of units of every row.
+                    const auto for_each_register = [&](const auto& f) {
+                        for (std::size_t v = 0; v < vectors; ++v) {
+                            const std::size_t u = first + v * width;
+                            with_lanes<B>(units - u, [&](auto lanes) {
+                                for (std::size_t m = 0; m < count; ++m) {
+                                    const std::size_t at = (b + m) * units + u;
+                                    f(lanes, u, tile + (m * vectors + v) * Cell::gates * width, m,
+                                      ForwardRow<T>{gates + (b + m) * columns + u, h0 + at,
+                                                    cell_state(c0, at), h1 + at, cell_state(c1, at)});
+                                }
+                            });
+                        }
+                    };
+                    if constexpr (Cell::activates) {
+                        for_each_register([&](auto lanes, std::size_t u, const T* product, std::size_t,
+                                              const ForwardRow<T>& row) {
+                            Cell::activate(lanes, units, product, s.bias + u, row);
                         });
                     }
+                    for_each_register([&](auto lanes, std::size_t u, const T* product, std::size_t m,
+                                          const ForwardRow<T>& row) {
+                        const B h = Cell::output(lanes, units, product, s.bias + u, row);
+                        lanes.store(row.h1, h);
+                        if (s.sequence)
+                            lanes.store(s.sequence + (b + m) * s.sequence_stride + t * units + u, h);
+                    });
                 }
             });
             gates += batch * columns;
