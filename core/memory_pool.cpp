@@ -65,10 +65,11 @@ std::align_val_t alignment_of(std::size_t bytes) {
     return std::align_val_t{bytes >= large_page ? large_page : alignment};
 }
 
-void* system_allocate(std::size_t bytes) {
+// Only whole pages of what is used are to be large, so that they take no memory that small ones would not.
+void* system_allocate(std::size_t bytes, [[maybe_unused]] std::size_t used) {
     void* block = ::operator new(bytes, alignment_of(bytes));
 #ifdef MADV_HUGEPAGE
-    if (bytes >= large_page) madvise(block, bytes / large_page * large_page, MADV_HUGEPAGE);
+    if (used >= large_page) madvise(block, used / large_page * large_page, MADV_HUGEPAGE);
 #endif
     return block;
 }
@@ -143,7 +144,7 @@ void* pool_allocate(std::size_t bytes) {
         if (bytes > allowed) throw std::bad_alloc();
         allowed -= bytes;
     }
-    if (!pooling || bytes > largest_pooled) return system_allocate(bytes);
+    if (!pooling || bytes > largest_pooled) return system_allocate(bytes, bytes);
     const SizeClass c = size_class(bytes);
     if (Cache* cache = thread_cache()) {
         if (FreeBlock* block = cache->free[c.index]) {
@@ -152,7 +153,7 @@ void* pool_allocate(std::size_t bytes) {
             return block;
         }
     }
-    return system_allocate(c.bytes);
+    return system_allocate(c.bytes, bytes);
 }
 
 void pool_deallocate(void* block, std::size_t bytes) noexcept {
