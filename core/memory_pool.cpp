@@ -56,6 +56,14 @@ constexpr std::size_t class_bytes(std::size_t index) {
 
 constexpr std::size_t class_count = size_class(largest_pooled).index + 1;
 
+static_assert([] {
+    for (std::size_t index = 0; index < class_count; ++index) {
+        const SizeClass c = size_class(class_bytes(index));
+        if (c.index != index || c.bytes != class_bytes(index)) return false;
+    }
+    return true;
+}());
+
 // Blocks of at least one large page begin with one, and the system is asked for large pages there: matrices
 // are read across their rows, each of which may lie in a page of 4 KiB of its own, more of them than the
 // processor remembers.
