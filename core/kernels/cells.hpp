@@ -47,6 +47,12 @@ struct BackwardRow {
     T* dc;
 };
 
+/// What an activation is of: the recurrent product, the input side and the bias.
+template <class B, class L, class T = typename B::value_type>
+inline B before_activation(L lanes, const T* product, const T* input, const T* bias) {
+    return B::load_aligned(product) + lanes.load(input) + lanes.load(bias);
+}
+
 /// h = tanh(x W_x + h W_h + b)
 template <class B>
 struct SimpleRnnCell {
@@ -57,7 +63,7 @@ struct SimpleRnnCell {
 
     template <class L>
     static B output(L lanes, std::size_t, const T* product, const T* bias, ForwardRow<T> row) {
-        return math::tanh(B::load_aligned(product) + lanes.load(row.gates) + lanes.load(bias));
+        return math::tanh(before_activation<B>(lanes, product, row.gates, bias));
     }
 
     template <class L>
@@ -81,8 +87,8 @@ struct LstmCell {
     template <class L>
     static void activate(L lanes, std::size_t units, const T* product, const T* bias, ForwardRow<T> row) {
         const auto sum = [&](std::size_t g) {
-            return B::load_aligned(product + g * B::size) + lanes.load(row.gates + g * units) +
-                   lanes.load(bias + g * units);
+            return before_activation<B>(lanes, product + g * B::size, row.gates + g * units,
+                                        bias + g * units);
         };
         lanes.store(row.gates, math::gate(sum(0)));
         lanes.store(row.gates + units, math::gate(sum(1)));
@@ -138,8 +144,8 @@ struct GruCell {
     template <class L>
     static void activate(L lanes, std::size_t units, const T* product, const T* bias, ForwardRow<T> row) {
         const auto sum = [&](std::size_t g) {
-            return B::load_aligned(product + g * B::size) + lanes.load(row.gates + g * units) +
-                   lanes.load(bias + g * units);
+            return before_activation<B>(lanes, product + g * B::size, row.gates + g * units,
+                                        bias + g * units);
         };
         lanes.store(row.gates, B::load_aligned(product) + lanes.load(bias));
         lanes.store(row.gates + units, math::gate(sum(1)));

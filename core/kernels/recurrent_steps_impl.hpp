@@ -24,7 +24,6 @@ struct Steps {
     using Cell = CellOf<B>;
 
     static constexpr std::size_t width = B::size;
-    static constexpr std::size_t rows = tile_rows;
     static constexpr std::size_t forward_vectors = block_vectors<B>(Cell::gates);
     static constexpr std::size_t backward_vectors = tile_vectors<B>;
 
@@ -86,7 +85,7 @@ struct Steps {
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                     const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
-                    // f(lanes, unit, product, row) for every register of units of every row.
+                    // f(lanes, unit, product, m, row) for every register of units of every row m of the tile.
                     const auto for_each_register = [&](const auto& f) {
                         for (std::size_t v = 0; v < vectors; ++v) {
                             const std::size_t u = first + v * width;
@@ -236,7 +235,7 @@ struct Steps {
 
 template <class StepsOfCell>
 inline constexpr RecurrentSteps<typename StepsOfCell::T> recurrent_steps{
-    .tile_rows = StepsOfCell::rows,
+    .tile_rows = tile_rows,
     .packed_size = StepsOfCell::packed_size,
     .pack_forward = StepsOfCell::pack_forward,
     .pack_backward = StepsOfCell::pack_backward,

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "seqgrad/core/kernels/cells.hpp"
 #include "seqgrad/core/kernels/lanes.hpp"
 #include "seqgrad/core/kernels/math.hpp"
 #include "seqgrad/core/kernels/recurrent_steps.hpp"
@@ -23,7 +24,6 @@ struct ResetBeforeSteps {
     using T = typename B::value_type;
 
     static constexpr std::size_t width = B::size;
-    static constexpr std::size_t rows = tile_rows;
     static constexpr std::size_t groups = 4;
 
     static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
@@ -69,8 +69,8 @@ struct ResetBeforeSteps {
                     [&](Lanes<B> lanes, std::size_t, std::size_t b, std::size_t u, const T* product) {
                         T* row = gates + b * columns + u;
                         const auto sum = [&](std::size_t g) {
-                            return B::load_aligned(product + (g - 1) * width) + lanes.load(row + g * units) +
-                                   lanes.load(s.bias + g * units + u);
+                            return before_activation<B>(lanes, product + (g - 1) * width, row + g * units,
+                                                        s.bias + g * units + u);
                         };
                         const B z = math::gate(sum(1));
                         const B r = math::gate(sum(2));
@@ -81,8 +81,8 @@ struct ResetBeforeSteps {
             product(s.tiles, units, batch, 1, units, gates, columns, s.packed + packed_gates(units, 2),
                     [&](Lanes<B> lanes, std::size_t, std::size_t b, std::size_t u, const T* product) {
                         T* row = gates + b * columns + u;
-                        const B g = math::tanh(B::load_aligned(product) + lanes.load(row + 3 * units) +
-                                               lanes.load(s.bias + 3 * units + u));
+                        const B g = math::tanh(
+                            before_activation<B>(lanes, product, row + 3 * units, s.bias + 3 * units + u));
                         const B h =
                             xsimd::fma(lanes.load(row + units), lanes.load(h0 + b * units + u) - g, g);
                         lanes.store(row + 3 * units, g);

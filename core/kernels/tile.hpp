@@ -4,6 +4,7 @@
 // small enough for its results to stay in registers, so that what follows (the cell) can work on them at
 // once. Included only by the translation units that are compiled once for each instruction set.
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -137,8 +138,7 @@ constexpr std::size_t blocks_at_once(std::size_t batch) {
     return batch <= few_rows ? blocks_of_few_rows : 1;
 }
 /// Rows times blocks, at most.
-constexpr std::size_t tile_blocks =
-    tile_rows > few_rows* blocks_of_few_rows ? tile_rows : few_rows* blocks_of_few_rows;
+constexpr std::size_t tile_blocks = std::max(tile_rows, few_rows* blocks_of_few_rows);
 
 /// Packs registers of columns as multiply takes them, given load(k, register).
 template <class B, class Load>
