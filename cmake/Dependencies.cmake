@@ -28,14 +28,15 @@ if(SEQGRAD_HDF5)
     endif()
 endif()
 
-# Header-only packages leave nothing to link, so that users of an installed static library need not have them.
+# Header-only packages leave nothing to link, so that users of an installed static library need not have them. fmt is
+# linked: as headers only it would be compiled into each source, which took most of the time to build.
 set(SEQGRAD_PRIVATE_DEPENDENCIES
     $<BUILD_INTERFACE:xtensor-blas>
     $<BUILD_INTERFACE:xsimd>
     $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
-    $<BUILD_INTERFACE:fmt::fmt-header-only>
     LAPACK::LAPACK
     BLAS::BLAS
+    fmt::fmt
     Threads::Threads)
 if(SEQGRAD_WITH_HDF5)
     list(APPEND SEQGRAD_PRIVATE_DEPENDENCIES HDF5C::HDF5C LibZip::LibZip)
