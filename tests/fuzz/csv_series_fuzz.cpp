@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "harness.hpp"
+#include "support/memory_file.hpp"
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/data/csv_series_reader.hpp"
@@ -24,7 +25,7 @@ std::vector<double> read_pass(CsvSeriesReader& reader) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static fuzz::MemoryFile file;
+    static test::MemoryFile file;
     fuzz::Decisions decide(data, size);
     CsvSeriesOptions options{.csv = {.delimiter = ",;\t"[decide.below(3)], .header = decide.coin()}};
     options.columns = {options.csv.header ? "a" : "1"};

@@ -4,12 +4,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <stdexcept>
 #include <string>
 #include <string_view>
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 // What the fuzz programs have in common. libFuzzer calls LLVMFuzzerTestOneInput with one text after the
 // other; what it throws, and every report of a sanitizer, ends the program with a file to repeat it from.
@@ -39,31 +35,6 @@ inline std::string with_checksum(std::string json, std::string_view message) {
     if (end == std::string::npos) return {};
     return json.replace(begin, end - begin, message.substr(wanted + is.size(), digits));
 }
-
-/// A file in memory for what reads from a path, with new contents for every input.
-class MemoryFile {
-  public:
-    MemoryFile()
-        : descriptor_(memfd_create("fuzz", 0)), path_("/proc/self/fd/" + std::to_string(descriptor_)) {
-        if (descriptor_ < 0) throw std::runtime_error("no file in memory");
-    }
-    ~MemoryFile() { close(descriptor_); }
-    MemoryFile(const MemoryFile&) = delete;
-    MemoryFile& operator=(const MemoryFile&) = delete;
-
-    const std::string& path() const { return path_; }
-
-    void write(std::string_view contents) {
-        const bool written =
-            ftruncate(descriptor_, 0) == 0 &&
-            pwrite(descriptor_, contents.data(), contents.size(), 0) == static_cast<ssize_t>(contents.size());
-        if (!written) throw std::runtime_error("the file in memory cannot be written");
-    }
-
-  private:
-    int descriptor_;
-    std::string path_;
-};
 
 /// Takes an input's first bytes as decisions.
 class Decisions {

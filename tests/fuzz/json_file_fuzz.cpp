@@ -1,6 +1,7 @@
 // Files of weights, models and checkpoints as JSON, read from a file without a model to load them into, and
 // as a model with its weights.
 #include "harness.hpp"
+#include "support/memory_file.hpp"
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/files/json.hpp"
@@ -10,7 +11,7 @@
 using namespace seqgrad;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static fuzz::MemoryFile file;
+    static test::MemoryFile file;
     const std::string_view json = fuzz::text(data, size);
     file.write(json);
     std::string repaired;

@@ -4,6 +4,7 @@
 
 #include "harness.hpp"
 #include "json_mutator.hpp"
+#include "support/memory_file.hpp"
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/files/safetensors.hpp"
@@ -38,7 +39,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static fuzz::MemoryFile file;
+    static test::MemoryFile file;
     file.write(fuzz::text(data, size));
     try {
         std::size_t bytes = 0;

@@ -1,5 +1,6 @@
 // Text from a file: characters, words and vocabularies.
 #include "harness.hpp"
+#include "support/memory_file.hpp"
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/data/text.hpp"
@@ -7,7 +8,7 @@
 using namespace seqgrad;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static fuzz::MemoryFile file;
+    static test::MemoryFile file;
     fuzz::Decisions decide(data, size);
     const WordOptions words{.lower = decide.coin(), .strip_punctuation = decide.coin()};
     file.write(decide.rest());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/failing_files.hpp"
+#include "support/memory_file.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 
@@ -16,6 +17,7 @@
 
 using namespace seqgrad;
 using test::content_of;
+using test::MemoryFile;
 using test::TemporaryFolder;
 using test::write_text;
 
@@ -32,14 +34,13 @@ std::string file_of(const std::string& header, std::size_t data = 0) {
 
 /// The message of the FormatError that a file of these bytes gives, from its name on; "" where it is read.
 std::string refusal(const std::string& bytes, const LoadLimits& limits = {}) {
-    const TemporaryFolder folder;
-    write_text(folder / "t.safetensors", bytes);
+    const MemoryFile file(bytes);
     std::string message;
     try {
-        read_safetensors(folder / "t.safetensors", limits);
+        read_safetensors(file.path(), limits);
     } catch (const FormatError& e) {
         message = e.what();
-        const std::string path = (folder / "t.safetensors").string() + ": ";
+        const std::string path = file.path().string() + ": ";
         CHECK(message.starts_with(path));
         message = message.substr(path.size());
     }
