@@ -1,6 +1,7 @@
 #include "seqgrad/core/backward.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -12,7 +13,8 @@
 namespace seqgrad {
 namespace {
 
-/// One backward pass: the nodes below an output, every node before those that its gradient flows to.
+/// One backward pass: the nodes below an output, every node before those that its gradient flows to. Their
+/// inputs keep them alive while the pass lasts.
 template <class T>
 class Pass {
   public:
@@ -21,12 +23,15 @@ class Pass {
 
     explicit Pass(const Variable<T>& output) : output_(output.node()) {
         collect();
-        const auto newer = [](const NodeRef& a, const NodeRef& b) { return a->order > b->order; };
-        if (!std::ranges::is_sorted(nodes_, newer)) std::ranges::sort(nodes_, newer);
+        const auto newer = [](const Node* a, const Node* b) { return a->order > b->order; };
+        if (!std::ranges::is_sorted(operations_, newer)) std::ranges::sort(operations_, newer);
     }
     ~Pass() {
-        for (const NodeRef& node : nodes_) {
-            if (node) reset(*node);
+        // A node may end with the one whose input it is, which comes later in this order.
+        for (Node* leaf : leaves_) reset(*leaf);
+        for (auto it = operations_.rbegin(); it != operations_.rend(); ++it) {
+            reset(**it);
+            if ((*it)->graph_freed) (*it)->free_inputs();
         }
     }
     Pass(const Pass&) = delete;
@@ -34,8 +39,8 @@ class Pass {
 
     /// Afterwards the gradients of leaves, and of nodes that are targets or retain theirs, are pending.
     void run(const detail::ValueRef<T>& gradient, bool retain_graph) {
-        for (const NodeRef& node : nodes_) {
-            if (node->graph_freed()) {
+        for (const Node* node : operations_) {
+            if (node->graph_freed) {
                 throw ValueError(
                     fmt::format("backward: the graph below {} was freed by an earlier backward pass; give "
                                 "that one {{.retain_graph = true}}",
@@ -43,18 +48,19 @@ class Pass {
             }
         }
         output_->pending = gradient;
-        for (NodeRef& node : nodes_) {
-            if (node->is_leaf()) continue;
+        for (Node* node : operations_) {
             if (node->wanted && node->reached()) propagate(*node);
-            if (!retain_graph) node->free_graph();
-            if (node->target || node->retains_grad) continue;
-            reset(*node);
-            node = NodeRef();  // what it saved, and its gradient, are freed while the pass goes on
+            if (!retain_graph) {
+                node->free_saved();
+                node->graph_freed = true;
+            }
+            if (!node->target && !node->retains_grad) node->drop_pending();
         }
-        std::erase(nodes_, NodeRef());
     }
 
-    const std::vector<NodeRef>& nodes() const { return nodes_; }
+    /// Operations, newest first.
+    const std::vector<Node*>& operations() const { return operations_; }
+    const std::vector<Node*>& leaves() const { return leaves_; }
 
   private:
     static void reset(Node& node) noexcept {
@@ -64,17 +70,21 @@ class Pass {
 
     void collect() {
         std::vector<Node*> stack;
-        const auto visit = [&](const NodeRef& node) {
-            if (!node || node->collected) return;
-            nodes_.push_back(node);
+        const auto visit = [&](Node* node) {
+            if (node == nullptr || node->collected) return;
             node->collected = true;
-            stack.push_back(node.get());
+            if (node->is_leaf()) {
+                leaves_.push_back(node);
+            } else {
+                operations_.push_back(node);
+                stack.push_back(node);
+            }
         };
-        visit(output_);
+        visit(output_.get());
         while (!stack.empty()) {
             Node* node = stack.back();
             stack.pop_back();
-            for (const NodeRef& input : node->inputs()) visit(input);
+            for (const NodeRef& input : node->inputs()) visit(input.get());
         }
     }
 
@@ -96,7 +106,7 @@ class Pass {
     }
 
     NodeRef output_;
-    std::vector<NodeRef> nodes_;
+    std::vector<Node*> operations_, leaves_;
 };
 
 template <class T>
@@ -129,19 +139,22 @@ template <class T>
 void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options) {
     check_output("backward", output, gradient.value());
     Pass<T> pass(output);
-    for (const detail::NodeRef<T>& node : pass.nodes()) node->wanted = true;
+    for (detail::Node<T>* node : pass.operations()) node->wanted = true;
+    for (detail::Node<T>* node : pass.leaves()) node->wanted = true;
     pass.run(gradient.value_ref(), options.retain_graph);
-    // Only now, when nothing can fail any more, do the leaves' gradients change.
-    for (const detail::NodeRef<T>& node : pass.nodes()) {
-        if (!node->pending) continue;
-        if (node->grad) {
-            detail::add_to(node->grad->tensor, node->pending->tensor);
-        } else if (node->pending.is_shared()) {
-            node->grad = detail::ValueRef<T>(new detail::Value<T>(node->pending->tensor));
+    // Only now, when nothing can fail any more, do gradients that are kept change.
+    const auto keep = [](detail::Node<T>& node) {
+        if (!node.pending) return;
+        if (node.grad) {
+            detail::add_to(node.grad->tensor, node.pending->tensor);
+        } else if (node.pending.is_shared()) {
+            node.grad = detail::ValueRef<T>(new detail::Value<T>(node.pending->tensor));
         } else {
-            node->grad = std::move(node->pending);
+            node.grad = std::move(node.pending);
         }
-    }
+    };
+    for (detail::Node<T>* node : pass.operations()) keep(*node);
+    for (detail::Node<T>* node : pass.leaves()) keep(*node);
 }
 
 template <class T, std::same_as<Tensor<T>> Gradient>
@@ -166,8 +179,8 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
     Pass<T> pass(output);
     for (const Variable<T>& v : variables) v.node()->target = v.node()->collected;
     // From the leaves up: a node is worth visiting when a target lies below it.
-    const auto& nodes = pass.nodes();
-    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    for (detail::Node<T>* leaf : pass.leaves()) leaf->wanted = leaf->target;
+    for (auto it = pass.operations().rbegin(); it != pass.operations().rend(); ++it) {
         (*it)->wanted = (*it)->target || std::ranges::any_of((*it)->inputs(), [](const auto& input) {
                             return input && input->wanted;
                         });

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "seqgrad/core/memory_pool.hpp"
 #include "seqgrad/core/tensor.hpp"
@@ -21,7 +23,8 @@ template <class Object>
 class Ref {
   public:
     Ref() noexcept = default;
-    explicit Ref(Object* object) noexcept : object_(object) { retain(); }
+    /// Takes over the reference that a new object counts.
+    explicit Ref(Object* object) noexcept : object_(object) {}
     Ref(const Ref& other) noexcept : object_(other.object_) { retain(); }
     Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
     Ref& operator=(Ref other) noexcept {
@@ -29,7 +32,10 @@ class Ref {
         return *this;
     }
     ~Ref() {
-        if (object_ != nullptr && object_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        if (object_ == nullptr) return;
+        // The only reference needs no atomic change, which would be most of the time that a small graph
+        // takes: nobody is left who could make another.
+        if (!is_shared() || object_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
             Object::destroy(object_);
     }
 
@@ -38,7 +44,7 @@ class Ref {
     Object& operator*() const noexcept { return *object_; }
     explicit operator bool() const noexcept { return object_ != nullptr; }
     /// Whether others refer to it too. Not for null.
-    bool is_shared() const noexcept { return object_->references.load(std::memory_order_relaxed) > 1; }
+    bool is_shared() const noexcept { return object_->references.load(std::memory_order_acquire) > 1; }
     friend bool operator==(const Ref&, const Ref&) noexcept = default;
 
   private:
@@ -49,7 +55,8 @@ class Ref {
     Object* object_ = nullptr;
 };
 
-/// Base of objects that live in the memory pool and count their references.
+/// Base of objects that live in the memory pool and count their references, the first of which is who made
+/// them.
 class Counted {
   public:
     Counted() = default;
@@ -59,7 +66,7 @@ class Counted {
     static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
     static void operator delete(void* block, std::size_t bytes) noexcept { pool_deallocate(block, bytes); }
 
-    std::atomic<std::uint32_t> references{0};
+    std::atomic<std::uint32_t> references{1};
 
   protected:
     ~Counted() = default;
@@ -98,29 +105,36 @@ struct Lookup;
 template <class T>
 class Node : public Counted {
   public:
-    Node() = default;
+    /// A parameter's.
     explicit Node(const Shape& s) : shape(s) {}
     virtual ~Node() = default;
     /// Takes constant stack, however long the chain of nodes that dies with this one.
     static void destroy(Node* node) noexcept;
 
     /// The operation's name; "" for a parameter.
-    virtual const char* op() const noexcept { return ""; }
+    const char* op() const noexcept { return op_; }
+    bool is_leaf() const noexcept { return *op_ == '\0'; }
     /// One reference for every operand; null for those that no gradient flows to.
-    virtual std::span<const Ref<Node>> inputs() const noexcept { return {}; }
+    std::span<const Ref<Node>> inputs() const noexcept {
+        return {count_ > few_.size() ? many_.data() : few_.data(), count_};
+    }
+    /// Lets go of the inputs, which may end them.
+    void free_inputs() noexcept {
+        count_ = 0;
+        few_ = {};
+        many_.clear();
+    }
+
     /// Adds this node's contribution to its inputs' pending gradients.
     virtual void propagate(Backward<T>&) {}
     /// Whether a gradient has arrived in the running backward pass.
     virtual bool reached() const noexcept { return static_cast<bool>(pending); }
     /// Forgets the gradient that the running backward pass brought.
     virtual void drop_pending() noexcept { pending = {}; }
-    /// Lets go of the inputs and of what was saved for the backward pass.
-    virtual void free_graph() noexcept {}
-    virtual bool graph_freed() const noexcept { return false; }
+    /// Lets go of what was saved for the backward pass, which cannot run again.
+    virtual void free_saved() noexcept {}
     /// The table and its rows that this node's value consists of; null for any other operation.
     virtual const Lookup<T>* lookup() const noexcept { return nullptr; }
-
-    bool is_leaf() const noexcept { return *op() == '\0'; }
 
     Shape shape;
     /// Parameters: accumulated over backward passes. Other nodes: only when retains_grad.
@@ -133,11 +147,26 @@ class Node : public Counted {
     /// False for a parameter that is frozen.
     bool requires_grad = true;
     bool retains_grad = false;
+    /// What was saved for the backward pass is gone.
+    bool graph_freed = false;
     // Of the running backward pass: the node is part of it; a gradient asked for depends on its; its own is
     // asked for.
     bool collected = false;
     bool wanted = false;
     bool target = false;
+
+  protected:
+    /// An operation's, with so many operands.
+    Node(const char* op, std::size_t count) : op_(op), count_(count) {
+        if (count > few_.size()) many_.resize(count);
+    }
+    Ref<Node>* inputs_to_set() noexcept { return count_ > few_.size() ? many_.data() : few_.data(); }
+
+  private:
+    const char* op_ = "";
+    std::size_t count_ = 0;
+    std::array<Ref<Node>, 3> few_;
+    std::vector<Ref<Node>, PoolAllocator<Ref<Node>>> many_;
 };
 
 template <class T>

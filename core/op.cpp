@@ -107,19 +107,17 @@ namespace {
 template <class T>
 class ResultNode final : public Node<T> {
   public:
-    ResultNode(NodeRef<T> op, const Shape& shape, std::size_t index)
-        : Node<T>(shape), op_(std::move(op)), index_(index) {
-        this->order = op_->order + 1;
+    ResultNode(const NodeRef<T>& op, const Shape& shape, std::size_t index)
+        : Node<T>(op->op(), 1), index_(index) {
+        this->shape = shape;
+        this->order = op->order + 1;
+        *this->inputs_to_set() = op;
     }
-    const char* op() const noexcept override { return op_->op(); }
-    std::span<const NodeRef<T>> inputs() const noexcept override { return {&op_, 1}; }
     void propagate(Backward<T>&) override {
-        static_cast<SeveralResultsNode<T>&>(*op_).output_grads[index_] = this->pending;
+        static_cast<SeveralResultsNode<T>&>(*this->inputs()[0]).output_grads[index_] = this->pending;
     }
-    bool graph_freed() const noexcept override { return op_->graph_freed(); }
 
   private:
-    NodeRef<T> op_;
     std::size_t index_;
 };
 

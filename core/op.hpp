@@ -141,12 +141,8 @@ template <class T>
 class OpNode : public Node<T> {
   public:
     template <class Operands>
-    OpNode(const char* op, const Operands& operands) : op_(op), count_(operands.size()) {
-        NodeRef<T>* input = few_.data();
-        if (count_ > few_.size()) {
-            many_.resize(count_);
-            input = many_.data();
-        }
+    OpNode(const char* op, const Operands& operands) : Node<T>(op, operands.size()) {
+        NodeRef<T>* input = this->inputs_to_set();
         std::uint64_t largest = 0;
         for (const Variable<T>& operand : operands) {
             if (operand.requires_grad()) {
@@ -157,24 +153,6 @@ class OpNode : public Node<T> {
         }
         this->order = next_order(largest);
     }
-    const char* op() const noexcept override { return op_; }
-    std::span<const NodeRef<T>> inputs() const noexcept override {
-        return {count_ > few_.size() ? many_.data() : few_.data(), count_};
-    }
-    bool graph_freed() const noexcept override { return freed_; }
-    void free_graph() noexcept override {
-        count_ = 0;
-        few_ = {};
-        many_.clear();
-        freed_ = true;
-    }
-
-  private:
-    const char* op_;
-    std::size_t count_;
-    std::array<NodeRef<T>, 3> few_;
-    std::vector<NodeRef<T>, PoolAllocator<NodeRef<T>>> many_;
-    bool freed_ = false;
 };
 
 /// An operation with one result.
@@ -187,10 +165,7 @@ class SingleResultNode final : public OpNode<T> {
         this->shape = shape;
     }
     void propagate(Backward<T>& pass) override { (*backward_)(pass); }
-    void free_graph() noexcept override {
-        backward_.reset();
-        OpNode<T>::free_graph();
-    }
+    void free_saved() noexcept override { backward_.reset(); }
     const Lookup<T>* lookup() const noexcept override {
         if constexpr (requires(const F& f) { f.lookup(); }) {
             return backward_ ? &backward_->lookup() : nullptr;
@@ -227,10 +202,7 @@ class SeveralResultsNodeOf final : public SeveralResultsNode<T> {
         Backward<T> pass(*this, this->output_grads);
         (*backward_)(pass);
     }
-    void free_graph() noexcept override {
-        backward_.reset();
-        OpNode<T>::free_graph();
-    }
+    void free_saved() noexcept override { backward_.reset(); }
 
   private:
     std::optional<F> backward_;
