@@ -150,16 +150,8 @@ struct ProductOf {
             }
             return;
         }
-        // A few rows at a time, so that what is written stays in the first-level cache.
-        constexpr std::size_t rows_at_a_time = 64 / sizeof(T);
-        for (std::size_t from = 0; from < s.k; from += rows_at_a_time) {
-            const std::size_t to = min(s.k, from + rows_at_a_time);
-            for (std::size_t j = 0; j < vectors * width; ++j) {
-                for (std::size_t p = from; p < to; ++p) {
-                    target(p, j / width)[j % width] = j < count ? b[p * s.b_row + j * s.b_column] : T(0);
-                }
-            }
-        }
+        pack_long_columns<B>(
+            count, vectors, s.k, [&](std::size_t j) { return b + j * s.b_column; }, packed);
     }
 };
 

@@ -54,16 +54,14 @@ struct Steps {
     /// [block of units], k < gates U in the order of the gate buffer, columns as multiply takes them.
     static void pack_backward(std::size_t units, const T* kernel, T* packed) {
         for (std::size_t first = 0; first < units; first += backward_vectors * width) {
-            const std::size_t count = min(backward_vectors, registers(units - first)) * width;
-            for (std::size_t j = 0; j < count; ++j) {
-                for (std::size_t g = 0; g < Cell::gates; ++g) {
-                    const T* column = kernel + ((first + j) * Cell::gates + Cell::keras_gate[g]) * units;
-                    T* target = packed + g * units * count + j;
-                    for (std::size_t k = 0; k < units; ++k)
-                        target[k * count] = first + j < units ? column[k] : T(0);
-                }
+            const std::size_t vectors = min(backward_vectors, registers(units - first));
+            for (std::size_t g = 0; g < Cell::gates; ++g) {
+                const T* gate = kernel + (first * Cell::gates + Cell::keras_gate[g]) * units;
+                pack_long_columns<B>(
+                    units - first, vectors, units,
+                    [&](std::size_t j) { return gate + j * Cell::gates * units; }, packed);
+                packed += units * vectors * width;
             }
-            packed += Cell::gates * units * count;
         }
     }
 

@@ -151,6 +151,33 @@ void pack_columns(std::size_t vectors, std::size_t depth, const Load& load, type
     }
 }
 
+/// The same where the elements of a column stand side by side, given column(j), j < count: zeros after those.
+template <class B, class Column>
+void pack_long_columns(std::size_t count, std::size_t vectors, std::size_t depth, const Column& column,
+                       typename B::value_type* packed) {
+    using T = typename B::value_type;
+    // So many elements of every column that what is written stays in the first-level cache, and cache lines
+    // that are read are used up.
+    constexpr std::size_t at_once = 256 / sizeof(T);
+    for (std::size_t first = 0; first < vectors; first += tile_vectors<B>) {
+        const std::size_t columns = std::min(tile_vectors<B>, vectors - first) * B::size;
+        for (std::size_t from = 0; from < depth; from += at_once) {
+            const std::size_t to = std::min(depth, from + at_once);
+            for (std::size_t j = 0; j < columns; ++j) {
+                const std::size_t in_all = first * B::size + j;
+                T* const target = packed + j;
+                if (in_all < count) {
+                    const T* const source = column(in_all);
+                    for (std::size_t k = from; k < to; ++k) target[k * columns] = source[k];
+                } else {
+                    for (std::size_t k = from; k < to; ++k) target[k * columns] = T(0);
+                }
+            }
+        }
+        packed += columns * depth;
+    }
+}
+
 /// The products of so many rows with packed columns, to tile[row][register]. As many groups of columns are
 /// taken at once as keep the processor's multipliers busy: a sum is ready for its next addition after four
 /// cycles, of two operations each.
