@@ -69,6 +69,7 @@ struct Steps {
         const std::size_t units = s.units, columns = Cell::columns * units;
         const std::size_t block = forward_vectors * blocks_at_once(s.batch);
         alignas(64) T tile[tile_blocks * forward_vectors * Cell::gates * width];
+        const bool far = s.steps * s.batch * columns > near;
         T* gates = s.gates;
         std::size_t before = 0;  // row of the states before the step
         std::size_t after = s.batch;
@@ -82,6 +83,14 @@ struct Steps {
                 const T* packed = s.packed + first * Cell::gates * units;
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                     const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
+                    if (far) {
+                        fetch_gates(gates + b * columns + first, count, units);
+                        fetch(h1 + b * units + first, count, units);
+                        if (Cell::has_cell_state) fetch(c1 + b * units + first, count, units);
+                        if (s.sequence)
+                            fetch(s.sequence + b * s.sequence_stride + t * units + first, count,
+                                  s.sequence_stride);
+                    }
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
                     // f(lanes, unit, product, m, row) for every register of units of every row m of the tile.
                     const auto for_each_register = [&](const auto& f) {
@@ -129,6 +138,23 @@ struct Steps {
     }
 
   private:
+    /// Elements of gates up to which what a step works on is taken to be in a cache that is near.
+    static constexpr std::size_t near = std::size_t{1} << 16;
+
+    /// Asks for a block of units of so many rows, which the cell will read or write, while their product is
+    /// computed: a few elements of every row are no pattern that the processor sees, and in arrays of many
+    /// steps they are far away.
+    static void fetch(const T* p, std::size_t rows, std::size_t stride) {
+        for (std::size_t m = 0; m < rows; ++m) __builtin_prefetch(p + m * stride, 1);
+    }
+    /// The same for all gates of the units.
+    static void fetch_gates(const T* p, std::size_t rows, std::size_t units) {
+        for (std::size_t m = 0; m < rows; ++m) {
+            for (std::size_t g = 0; g < Cell::columns; ++g)
+                __builtin_prefetch(p + (m * Cell::columns + g) * units, 1);
+        }
+    }
+
     /// f(first unit, registers) for every block of units of a step. Every other step begins with the last
     /// one: what the step before it has left in the caches is read first.
     template <class F>
@@ -155,12 +181,26 @@ struct Steps {
         const T* c0 = cell_state(s.c, step.before * units);
         const T* c1 = cell_state(s.c, step.after * units);
         const std::size_t block = backward_vectors * blocks_at_once(s.batch);
+        const bool far = s.steps * s.batch * columns > near;
         alignas(64) T tile[tile_blocks * backward_vectors * width];
         for_each_block(units, block, step.index, [&](std::size_t first, std::size_t vectors) {
             const T* packed = s.packed + first * Cell::gates * units;
             for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
                 const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], step.batch) - b;
                 T* d_bias = s.d_bias + i * columns;
+                if (far) {
+                    fetch_gates(gates + b * columns + first, count, units);
+                    fetch(h0 + b * units + first, count, units);
+                    fetch(h1 + b * units + first, count, units);
+                    if (Cell::has_cell_state) {
+                        fetch(c0 + b * units + first, count, units);
+                        fetch(c1 + b * units + first, count, units);
+                    }
+                    if (s.d_sequence) {
+                        for (std::size_t m = 0; m < count; ++m)
+                            __builtin_prefetch(output_gradient(s, step, b + m) + first);
+                    }
+                }
                 // Samples whose last step this is have their gradient in dh already.
                 const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
                 if (going_on > 0) {
