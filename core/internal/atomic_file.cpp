@@ -14,6 +14,8 @@ namespace seqgrad::detail {
 namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 16;
+/// Bytes that the disk is given at a time, while what follows is still being made.
+constexpr std::size_t piece_size = std::size_t{1} << 20;
 constexpr std::string_view infix = ".tmp-";
 constexpr std::string_view unique_part = "XXXXXX";
 
@@ -109,6 +111,11 @@ void AtomicFile::write_now(std::string_view rest) {
         if (written == 0) errno = EIO;  // it would be tried for ever
         if (written <= 0) fail("cannot write");
         rest.remove_prefix(static_cast<std::size_t>(written));
+        not_begun_ += static_cast<std::size_t>(written);
+        if (not_begun_ >= piece_size) {
+            system_.begin_flush(descriptor_);
+            not_begun_ = 0;
+        }
     }
 }
 

@@ -41,6 +41,7 @@ class AtomicFile {
     std::filesystem::path temporary_;
     std::string buffer_;
     std::uint64_t size_ = 0;
+    std::size_t not_begun_ = 0;  // bytes that the disk was not told to begin with
     Crc64 checksum_;
     int descriptor_ = -1;
 };

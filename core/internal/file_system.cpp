@@ -24,6 +24,11 @@ int FileSystem::set_mode(int descriptor, mode_t mode) {
 ssize_t FileSystem::write(int descriptor, const void* bytes, std::size_t count) {
     return ::write(descriptor, bytes, count);
 }
+void FileSystem::begin_flush([[maybe_unused]] int descriptor) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
+}
 int FileSystem::flush(int descriptor) {
     return fsync(descriptor);
 }

@@ -18,6 +18,8 @@ struct FileSystem {
     virtual int create_temporary(char* name);
     virtual int set_mode(int descriptor, mode_t mode);
     virtual ssize_t write(int descriptor, const void* bytes, std::size_t count);
+    /// Has the disk begin with what was written, where the system can, so that `flush` has less to wait for.
+    virtual void begin_flush(int descriptor);
     /// Has what was written, or a folder's names, put on the disk.
     virtual int flush(int descriptor);
     virtual int close(int descriptor);
