@@ -33,8 +33,7 @@ class Ref {
     }
     ~Ref() {
         if (object_ == nullptr) return;
-        // The only reference needs no atomic change, which would be most of the time that a small graph
-        // takes: nobody is left who could make another.
+        // The only reference needs no atomic change: nobody is left who could make another.
         if (!is_shared() || object_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
             Object::destroy(object_);
     }
