@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "seqgrad/core/kernels/cell.hpp"
+#include "seqgrad/core/kernels/copy_rows.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/kernels/recurrent_input.hpp"
 #include "seqgrad/core/kernels/scratch.hpp"
@@ -48,30 +49,28 @@ void clear_first_outputs(const Timeline& time, std::size_t units, T* sequence) {
 /// Writes a chunk's outputs, and what stands in the place of those that do not count, to [B, T, U].
 template <class T>
 void scatter_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* h, T* sequence) {
-    time.for_each_row(chunk,
-                      [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
-                          T* to = sequence + (sample * time.steps() + position) * units;
-                          const std::size_t last = time.output_end(round, slot);
-                          for (std::size_t p = position; p < last; ++p) to = std::copy(h, h + units, to);
-                          std::fill(to, to + (time.next_position(round, slot) - last) * units, T(0));
-                          h += units;
-                      });
+    copy_rows(time, chunk, units, [&](const Timeline::Row& row) {
+        const T* from = h + row.index * units;
+        T* to = sequence + (row.sample * time.steps() + row.position) * units;
+        const std::size_t last = time.output_end(row.round, row.slot);
+        for (std::size_t p = row.position; p < last; ++p) to = std::copy_n(from, units, to);
+        std::fill_n(to, (time.next_position(row.round, row.slot) - last) * units, T(0));
+    });
 }
 
 /// The way back: a row's gradient is the sum over all places that its output was written to.
 template <class T>
 void gather_output_gradients(const Timeline& time, const Chunk& chunk, std::size_t units, const T* sequence,
                              T* target) {
-    time.for_each_row(chunk,
-                      [&](std::size_t sample, std::size_t position, std::size_t round, std::size_t slot) {
-                          const T* from = sequence + (sample * time.steps() + position) * units;
-                          std::copy(from, from + units, target);
-                          for (std::size_t p = position + 1; p < time.output_end(round, slot); ++p) {
-                              from += units;
-                              for (std::size_t u = 0; u < units; ++u) target[u] += from[u];
-                          }
-                          target += units;
-                      });
+    copy_rows(time, chunk, units, [&](const Timeline::Row& row) {
+        const T* from = sequence + (row.sample * time.steps() + row.position) * units;
+        T* to = target + row.index * units;
+        std::copy_n(from, units, to);
+        for (std::size_t p = row.position + 1; p < time.output_end(row.round, row.slot); ++p) {
+            from += units;
+            for (std::size_t u = 0; u < units; ++u) to[u] += from[u];
+        }
+    });
 }
 
 /// From [B, U] to the order of slots; null: zeros.
@@ -129,17 +128,17 @@ const T* gather_states_before(const Timeline& time, const Chunk& chunk, std::siz
 template <class T>
 void gather_states_from_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* initial,
                                 const T* sequence, T* target) {
-    const auto gather_step = [&](std::size_t position) {
-        for (std::size_t sample = 0; sample < time.batch(); ++sample) {
-            target = std::copy_n(sequence + (sample * time.steps() + position) * units, units, target);
-        }
+    const auto output = [&](std::size_t sample, std::size_t position) {
+        return sequence + (sample * time.steps() + position) * units;
     };
-    if (chunk.round == 0) {
-        target = std::copy_n(initial, time.batch() * units, target);
-    } else {
-        gather_step(chunk.round - 1);
+    const std::size_t batch = time.batch();
+    for (std::size_t sample = 0; sample < batch; ++sample) {
+        std::copy_n(chunk.round == 0 ? initial + sample * units : output(sample, chunk.round - 1), units,
+                    target + sample * units);
     }
-    for (std::size_t i = 0; i < chunk.rounds; ++i) gather_step(chunk.round + i);
+    copy_rows(time, chunk, units, [&](const Timeline::Row& row) {
+        std::copy_n(output(row.sample, row.position), units, target + (batch + row.index) * units);
+    });
 }
 
 template <class T>
@@ -189,7 +188,6 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
         run_forward(steps, tiles, chunk.rows,
                     {.batch = time.active_before(chunk.round),
                      .steps = chunk.rounds,
-
                      .units = s.units,
                      .active = time.active_from(chunk.round),
                      .packed = weights.packed(),
@@ -275,7 +273,6 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
             run_forward(steps, tiles, chunk.rows,
                         {.batch = before,
                          .steps = chunk.rounds,
-
                          .units = s.units,
                          .active = time.active_from(chunk.round),
                          .packed = forward_weights->packed(),
@@ -294,14 +291,13 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         }
         if (time.truncated()) {
             bool* cut = cuts.data();
-            time.for_each_row(chunk, [&](std::size_t, std::size_t, std::size_t round, std::size_t slot) {
-                *cut++ = time.cut_before(round, slot);
+            time.for_each_row(chunk, [&](const Timeline::Row& row) {
+                cut[row.index] = time.cut_before(row.round, row.slot);
             });
         }
         run_backward(steps, tiles, chunk.rows,
                      {.batch = before,
                       .steps = chunk.rounds,
-
                       .units = s.units,
                       .active = time.active_from(chunk.round),
                       .packed = packed.data(),

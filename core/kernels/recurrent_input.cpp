@@ -4,6 +4,7 @@
 
 #include "seqgrad/core/internal/parallel.hpp"
 #include "seqgrad/core/kernels/cell.hpp"
+#include "seqgrad/core/kernels/copy_rows.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 
 namespace seqgrad::kernels {
@@ -16,10 +17,9 @@ template <class T>
 const T* gather(const Timeline& time, const Chunk& chunk, std::size_t features, const T* x, T* target) {
     const bool in_order = time.whole() && !time.go_backwards() && (time.batch() == 1 || time.steps() == 1);
     if (in_order) return x + chunk.row * features;
-    T* to = target;
-    time.for_each_row(chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
-        const T* row = x + (sample * time.steps() + time.step(position)) * features;
-        to = std::copy(row, row + features, to);
+    copy_rows(time, chunk, features, [&](const Timeline::Row& row) {
+        std::copy_n(x + (row.sample * time.steps() + time.step(row.position)) * features, features,
+                    target + row.index * features);
     });
     return target;
 }
@@ -28,15 +28,14 @@ const T* gather(const Timeline& time, const Chunk& chunk, std::size_t features, 
 template <class T>
 void scatter(const Timeline& time, const Chunk& chunk, std::size_t features, const T* source,
              GradientTarget<T> target) {
-    const T* from = source;
-    time.for_each_row(chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
-        T* to = target.data + (sample * time.steps() + time.step(position)) * features;
+    copy_rows(time, chunk, features, [&](const Timeline::Row& row) {
+        const T* from = source + row.index * features;
+        T* to = target.data + (row.sample * time.steps() + time.step(row.position)) * features;
         if (target.beta == T(0)) {
-            std::copy(from, from + features, to);
+            std::copy_n(from, features, to);
         } else {
             for (std::size_t i = 0; i < features; ++i) to[i] = target.beta * to[i] + from[i];
         }
-        from += features;
     });
 }
 
@@ -64,9 +63,9 @@ RecurrentInput<T>::RecurrentInput(Cell cell, const RecurrentSizes& sizes, const 
 template <class T>
 template <class F>
 void RecurrentInput<T>::for_each_id(const Chunk& chunk, const F& f) const {
-    std::size_t row = 0;
-    time_.for_each_row(chunk, [&](std::size_t sample, std::size_t position, std::size_t, std::size_t) {
-        f(static_cast<std::size_t>(x_.ids[sample * time_.steps() + time_.step(position)]), row++);
+    time_.for_each_row(chunk, [&](const Timeline::Row& row) {
+        const std::size_t at = row.sample * time_.steps() + time_.step(row.position);
+        f(static_cast<std::size_t>(x_.ids[at]), row.index);
     });
 }
 

@@ -90,12 +90,27 @@ class Timeline {
     };
     /// All rounds in runs of about so many rows; a single empty run when there are none.
     std::vector<Chunk> chunks(std::size_t rows) const;
-    /// f(sample, position, round, slot) for every row of a chunk, in their order.
+    /// A row of a chunk; the first one has the index 0.
+    struct Row {
+        std::size_t sample, position, round, slot, index;
+    };
+    /// f(row) for every row of a chunk, in their order.
     template <class F>
     void for_each_row(const Chunk& chunk, const F& f) const {
+        std::size_t index = 0;
         for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
             for (std::size_t slot = 0; slot < active(round); ++slot) {
-                f(sample(slot), position(round, slot), round, slot);
+                f(Row{sample(slot), position(round, slot), round, slot, index++});
+            }
+        }
+    }
+    /// The same for those of the slots [first, last), slot by slot.
+    template <class F>
+    void for_each_row_of_slots(const Chunk& chunk, std::size_t first, std::size_t last, const F& f) const {
+        const std::size_t end = chunk.round + chunk.rounds;
+        for (std::size_t slot = first; slot < last; ++slot) {
+            for (std::size_t round = chunk.round; round < end && slot < active(round); ++round) {
+                f(Row{sample(slot), position(round, slot), round, slot, first_row(round) - chunk.row + slot});
             }
         }
     }

@@ -1,5 +1,8 @@
 #include "seqgrad/core/kernels/timeline.hpp"
 
+#include <cstddef>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 using seqgrad::kernels::Timeline;
@@ -96,4 +99,35 @@ TEST_CASE("chunks follow each other and hold about so many rows") {
     CHECK(time.chunks(100).size() == 1);
     CHECK(Timeline(3, 0).chunks(10).size() == 1);
     CHECK(Timeline(3, 0).chunks(10)[0].rounds == 0);
+}
+
+TEST_CASE("a chunk's rows come round by round, or slot by slot with the same indices") {
+    const Timeline time(4, 4, {.mask = mask[0]});
+    const Timeline::Chunk chunk{.round = 1, .rounds = 3, .row = 3, .rows = 6};
+    // By index: slot, sample and position of every row.
+    const std::size_t rows[][3] = {{0, 0, 1}, {1, 3, 1}, {2, 2, 3}, {0, 0, 2}, {1, 3, 2}, {0, 0, 3}};
+    const auto check = [&](const Timeline::Row& row) {
+        REQUIRE(row.index < 6);
+        CHECK(row.slot == rows[row.index][0]);
+        CHECK(row.sample == rows[row.index][1]);
+        CHECK(row.position == rows[row.index][2]);
+        CHECK(time.first_row(row.round) + row.slot == chunk.row + row.index);
+    };
+    std::vector<std::size_t> seen;
+    time.for_each_row(chunk, [&](const Timeline::Row& row) {
+        check(row);
+        seen.push_back(row.index);
+    });
+    CHECK(seen == std::vector<std::size_t>{0, 1, 2, 3, 4, 5});
+    const auto of_slots = [&](std::size_t first, std::size_t last) {
+        seen.clear();
+        time.for_each_row_of_slots(chunk, first, last, [&](const Timeline::Row& row) {
+            check(row);
+            seen.push_back(row.index);
+        });
+        return seen;
+    };
+    CHECK(of_slots(0, 3) == std::vector<std::size_t>{0, 3, 5, 1, 4, 2});
+    CHECK(of_slots(1, 2) == std::vector<std::size_t>{1, 4});
+    CHECK(of_slots(3, 4).empty());
 }
