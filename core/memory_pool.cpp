@@ -15,7 +15,6 @@ namespace seqgrad {
 namespace {
 
 constexpr std::size_t alignment = 64;
-constexpr std::size_t smallest_class = 64;
 constexpr std::size_t largest_pooled = std::size_t{1} << 32;
 constexpr std::size_t cache_limit = std::size_t{1} << 30;
 
@@ -32,25 +31,37 @@ constexpr bool pooling = true;
 constexpr bool pooling = true;
 #endif
 
-// Four size classes for every power of two: at most 25 % of a block is unused.
+// Small blocks are whole cache lines; of larger ones there are four size classes for every power of two: at
+// most 25 % of a block is unused.
 struct SizeClass {
     std::size_t index;
     std::size_t bytes;
 };
 
+constexpr std::size_t small_power = 10, largest_small = std::size_t{1} << small_power;
+constexpr std::size_t small_classes = largest_small / alignment;
+
+/// Of at most largest_small bytes. No block has none: what is free holds a pointer.
+constexpr SizeClass small_class(std::size_t bytes) {
+    const std::size_t index = (bytes - (bytes > 0)) / alignment;
+    return {index, (index + 1) * alignment};
+}
+
 constexpr SizeClass size_class(std::size_t bytes) {
-    if (bytes <= smallest_class) return {0, smallest_class};
+    if (bytes <= largest_small) return small_class(bytes);
     const auto power =
         static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power+1)
     const std::size_t quarter = std::size_t{1} << (power - 2);
     const std::size_t steps = (bytes - (std::size_t{1} << power) + quarter - 1) / quarter;  // 1..4
-    return {(power - 6) * 4 + steps, (std::size_t{1} << power) + steps * quarter};
+    return {small_classes + (power - small_power) * 4 + steps - 1,
+            (std::size_t{1} << power) + steps * quarter};
 }
 
 /// Bytes of the blocks of a class.
 constexpr std::size_t class_bytes(std::size_t index) {
-    if (index == 0) return smallest_class;
-    const std::size_t power = 6 + (index - 1) / 4, steps = (index - 1) % 4 + 1;
+    if (index < small_classes) return (index + 1) * alignment;
+    const std::size_t power = small_power + (index - small_classes) / 4;
+    const std::size_t steps = (index - small_classes) % 4 + 1;
     return (std::size_t{1} << power) + steps * (std::size_t{1} << (power - 2));
 }
 
@@ -95,6 +106,23 @@ struct Cache {
 
     ~Cache() { release(); }
 
+    /// A block of a class; null where none is free.
+    void* take(SizeClass c) noexcept {
+        FreeBlock* const block = free[c.index];
+        if (block == nullptr) return nullptr;
+        free[c.index] = block->next;
+        bytes -= c.bytes;
+        return block;
+    }
+
+    /// Keeps a block of a class; false where that would be too many.
+    bool keep(void* block, SizeClass c) noexcept {
+        if (bytes + c.bytes > cache_limit) return false;
+        free[c.index] = new (block) FreeBlock{free[c.index]};
+        bytes += c.bytes;
+        return true;
+    }
+
     void release() noexcept {
         for (std::size_t index = 0; index < class_count; ++index) {
             FreeBlock*& head = free[index];
@@ -109,27 +137,54 @@ struct Cache {
 constinit thread_local Cache* ready_cache = nullptr;
 constinit thread_local bool cache_destroyed = false;
 
+// What the thread may still take, where that is limited.
+constinit thread_local bool limited = false;
+constinit thread_local std::size_t allowed = 0;
+
+// The thread's cache, where nothing limits what it takes: small blocks come and go without further questions.
+constinit thread_local Cache* unlimited_cache = nullptr;
+
 struct CacheOwner {
     Cache cache;
     ~CacheOwner() {
-        ready_cache = nullptr;
+        ready_cache = unlimited_cache = nullptr;
         cache_destroyed = true;
     }
 };
 
 [[gnu::noinline]] Cache* make_thread_cache() noexcept {
-    if (cache_destroyed) return nullptr;
+    if (!pooling || cache_destroyed) return nullptr;
     thread_local CacheOwner owner;
-    return ready_cache = &owner.cache;
+    ready_cache = &owner.cache;
+    if (!limited) unlimited_cache = ready_cache;
+    return ready_cache;
 }
 
 Cache* thread_cache() noexcept {
     return ready_cache != nullptr ? ready_cache : make_thread_cache();
 }
 
-// What the thread may still take, where that is limited.
-thread_local bool limited = false;
-thread_local std::size_t allowed = 0;
+[[gnu::noinline]] void* allocate_any(std::size_t bytes) {
+    if (limited) {
+        if (bytes > allowed) throw std::bad_alloc();
+        allowed -= bytes;
+    }
+    if (!pooling || bytes > largest_pooled) return system_allocate(bytes, bytes);
+    const SizeClass c = size_class(bytes);
+    if (Cache* cache = thread_cache()) {
+        if (void* block = cache->take(c)) return block;
+    }
+    return system_allocate(c.bytes, bytes);
+}
+
+[[gnu::noinline]] void deallocate_any(void* block, std::size_t bytes) noexcept {
+    if (block == nullptr) return;
+    if (limited) allowed += bytes;
+    if (!pooling || bytes > largest_pooled) return system_deallocate(block, bytes);
+    const SizeClass c = size_class(bytes);
+    Cache* cache = thread_cache();
+    if (cache == nullptr || !cache->keep(block, c)) system_deallocate(block, c.bytes);
+}
 
 }  // namespace
 
@@ -140,39 +195,32 @@ MemoryLimit::MemoryLimit(std::size_t bytes) noexcept
       before_(allowed),
       at_first_(was_limited_ ? std::min(bytes, before_) : bytes) {
     allowed = at_first_;
+    unlimited_cache = nullptr;
 }
 
 MemoryLimit::~MemoryLimit() {
     limited = was_limited_;
-    if (was_limited_) allowed = before_ - (at_first_ - allowed);
+    if (was_limited_) {
+        allowed = before_ - (at_first_ - allowed);
+    } else {
+        unlimited_cache = ready_cache;
+    }
 }
 
 void* pool_allocate(std::size_t bytes) {
-    if (limited) {
-        if (bytes > allowed) throw std::bad_alloc();
-        allowed -= bytes;
+    Cache* const cache = unlimited_cache;
+    if (cache != nullptr && bytes <= largest_small) {
+        if (void* block = cache->take(small_class(bytes))) return block;
     }
-    if (!pooling || bytes > largest_pooled) return system_allocate(bytes, bytes);
-    const SizeClass c = size_class(bytes);
-    if (Cache* cache = thread_cache()) {
-        if (FreeBlock* block = cache->free[c.index]) {
-            cache->free[c.index] = block->next;
-            cache->bytes -= c.bytes;
-            return block;
-        }
-    }
-    return system_allocate(c.bytes, bytes);
+    return allocate_any(bytes);
 }
 
 void pool_deallocate(void* block, std::size_t bytes) noexcept {
-    if (block == nullptr) return;
-    if (limited) allowed += bytes;
-    if (!pooling || bytes > largest_pooled) return system_deallocate(block, bytes);
-    const SizeClass c = size_class(bytes);
-    Cache* cache = thread_cache();
-    if (cache == nullptr || cache->bytes + c.bytes > cache_limit) return system_deallocate(block, c.bytes);
-    cache->free[c.index] = new (block) FreeBlock{cache->free[c.index]};
-    cache->bytes += c.bytes;
+    Cache* const cache = unlimited_cache;
+    if (cache != nullptr && block != nullptr && bytes <= largest_small &&
+        cache->keep(block, small_class(bytes)))
+        return;
+    deallocate_any(block, bytes);
 }
 
 }  // namespace detail

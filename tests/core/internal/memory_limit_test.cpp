@@ -1,6 +1,8 @@
 #include "seqgrad/core/internal/memory_limit.hpp"
 
+#include <cstddef>
 #include <new>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -42,4 +44,20 @@ TEST_CASE("a limit within another allows no more than is left of that one") {
         CHECK_FALSE(can_have(80'000));
     }
     CHECK_FALSE(can_have(80'000));
+}
+
+TEST_CASE("small blocks count as well, also those that were used before, and come back when they are freed") {
+    constexpr std::size_t bytes = 320, most = 10;
+    const auto take = [](std::size_t count) {
+        std::vector<Tensor<double>> kept;
+        for (std::size_t i = 0; i < count; ++i) kept.push_back(zeros<double>({bytes / sizeof(double)}));
+    };
+    take(2 * most);
+    {
+        const MemoryLimit limit(most * bytes);
+        take(most);
+        CHECK_THROWS_AS(take(most + 1), std::bad_alloc);
+        take(most);
+    }
+    take(2 * most);
 }
