@@ -28,11 +28,11 @@ class Pass {
     }
     ~Pass() {
         // A node may end with the one whose input it is, which comes later in this order.
-        for (Node* leaf : leaves_) reset(*leaf);
-        for (auto it = operations_.rbegin(); it != operations_.rend(); ++it) {
-            reset(**it);
-            if ((*it)->graph_freed) (*it)->free_inputs();
-        }
+        for_each_upwards([](Node& node) {
+            node.drop_pending();
+            node.collected = node.wanted = node.target = false;
+            if (node.graph_freed) node.free_inputs();
+        });
     }
     Pass(const Pass&) = delete;
     Pass& operator=(const Pass&) = delete;
@@ -58,16 +58,14 @@ class Pass {
         }
     }
 
-    /// Operations, newest first.
-    const std::vector<Node*>& operations() const { return operations_; }
-    const std::vector<Node*>& leaves() const { return leaves_; }
-
-  private:
-    static void reset(Node& node) noexcept {
-        node.drop_pending();
-        node.collected = node.wanted = node.target = false;
+    /// f(node) for every node, inputs before those that they are inputs of.
+    template <class F>
+    void for_each_upwards(const F& f) const {
+        for (Node* leaf : leaves_) f(*leaf);
+        for (auto it = operations_.rbegin(); it != operations_.rend(); ++it) f(**it);
     }
 
+  private:
     void collect() {
         std::vector<Node*> stack;
         const auto visit = [&](Node* node) {
@@ -106,6 +104,7 @@ class Pass {
     }
 
     NodeRef output_;
+    /// Operations newest first.
     std::vector<Node*> operations_, leaves_;
 };
 
@@ -139,11 +138,10 @@ template <class T>
 void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options) {
     check_output("backward", output, gradient.value());
     Pass<T> pass(output);
-    for (detail::Node<T>* node : pass.operations()) node->wanted = true;
-    for (detail::Node<T>* node : pass.leaves()) node->wanted = true;
+    pass.for_each_upwards([](detail::Node<T>& node) { node.wanted = true; });
     pass.run(gradient.value_ref(), options.retain_graph);
     // Only now, when nothing can fail any more, do gradients that are kept change.
-    const auto keep = [](detail::Node<T>& node) {
+    pass.for_each_upwards([](detail::Node<T>& node) {
         if (!node.pending) return;
         if (node.grad) {
             detail::add_to(node.grad->tensor, node.pending->tensor);
@@ -152,9 +150,7 @@ void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOp
         } else {
             node.grad = std::move(node.pending);
         }
-    };
-    for (detail::Node<T>* node : pass.operations()) keep(*node);
-    for (detail::Node<T>* node : pass.leaves()) keep(*node);
+    });
 }
 
 template <class T, std::same_as<Tensor<T>> Gradient>
@@ -178,13 +174,12 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
     }
     Pass<T> pass(output);
     for (const Variable<T>& v : variables) v.node()->target = v.node()->collected;
-    // From the leaves up: a node is worth visiting when a target lies below it.
-    for (detail::Node<T>* leaf : pass.leaves()) leaf->wanted = leaf->target;
-    for (auto it = pass.operations().rbegin(); it != pass.operations().rend(); ++it) {
-        (*it)->wanted = (*it)->target || std::ranges::any_of((*it)->inputs(), [](const auto& input) {
-                            return input && input->wanted;
-                        });
-    }
+    // A node is worth visiting when a target lies below it.
+    pass.for_each_upwards([](detail::Node<T>& node) {
+        node.wanted = node.target || std::ranges::any_of(node.inputs(), [](const auto& input) {
+                          return input && input->wanted;
+                      });
+    });
     pass.run(constant(gradient).value_ref(), options.retain_graph);
     std::vector<Tensor<T>> gradients;
     gradients.reserve(variables.size());

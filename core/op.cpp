@@ -31,7 +31,7 @@ Tensor<T> Backward<T>::take_grad() {
 template <class T>
 void Backward<T>::accumulate(std::size_t i, Tensor<T>&& gradient) {
     if (!wants(i)) return;
-    detail::Node<T>& input = *node_.inputs()[i];
+    detail::Node<T>& input = *inputs_[i];
     if (!input.pending && detail::same_shape(gradient.shape(), input.shape)) {
         input.pending = detail::ValueRef<T>(new detail::Value<T>(std::move(gradient)));
     } else {
@@ -42,7 +42,7 @@ void Backward<T>::accumulate(std::size_t i, Tensor<T>&& gradient) {
 template <class T>
 void Backward<T>::accumulate(std::size_t i, const Tensor<T>& gradient) {
     if (!wants(i)) return;
-    detail::Node<T>& input = *node_.inputs()[i];
+    detail::Node<T>& input = *inputs_[i];
     if (!detail::same_shape(gradient.shape(), input.shape)) {
         accumulate(i, detail::sum_to_shape(node_.op(), gradient, input.shape));
     } else if (input.pending) {
@@ -55,14 +55,14 @@ void Backward<T>::accumulate(std::size_t i, const Tensor<T>& gradient) {
 template <class T>
 bool Backward<T>::can_pass_on(std::size_t i) const {
     if (!wants(i) || keeps_grad()) return false;
-    const detail::Node<T>& input = *node_.inputs()[i];
+    const detail::Node<T>& input = *inputs_[i];
     return !input.pending && detail::same_shape(node_.shape, input.shape);
 }
 
 template <class T>
 void Backward<T>::pass_on(std::size_t i) {
     if (can_pass_on(i)) {
-        node_.inputs()[i]->pending = std::move(node_.pending);
+        inputs_[i]->pending = std::move(node_.pending);
     } else {
         accumulate(i, grad());
     }
@@ -77,7 +77,7 @@ void Backward<T>::pass_on(std::size_t i, std::size_t j) {
 
 template <class T>
 GradientBuffer<T> Backward<T>::buffer(std::size_t i) {
-    detail::Node<T>& input = *node_.inputs()[i];
+    detail::Node<T>& input = *inputs_[i];
     const bool fresh = !input.pending;
     if (fresh) input.pending = detail::ValueRef<T>(new detail::Value<T>(input.shape));
     return {input.pending->tensor, fresh};

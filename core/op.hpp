@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -67,7 +66,7 @@ class Backward {
   public:
     /// For the engine. `output_grads` is empty for an operation with one result.
     Backward(detail::Node<T>& node, std::span<const detail::ValueRef<T>> output_grads)
-        : node_(node), output_grads_(output_grads) {}
+        : node_(node), inputs_(node.inputs()), output_grads_(output_grads) {}
 
     /// d loss / d result. Has the result's shape.
     const Tensor<T>& grad() const { return node_.pending->tensor; }
@@ -80,18 +79,12 @@ class Backward {
 
     /// Whether operand i's gradient is needed. Work for others can be skipped; what is given for them is
     /// dropped.
-    bool wants(std::size_t i) const {
-        const detail::NodeRef<T>& input = node_.inputs()[i];
-        return input && input->wanted;
-    }
+    bool wants(std::size_t i) const { return inputs_[i] && inputs_[i]->wanted; }
     /// Whether operand i's gradient is needed for itself, not only for those of what it was computed from.
     /// Only when `wants(i)`.
-    bool keeps(std::size_t i) const {
-        const detail::Node<T>& input = *node_.inputs()[i];
-        return input.target || input.retains_grad;
-    }
+    bool keeps(std::size_t i) const { return inputs_[i]->target || inputs_[i]->retains_grad; }
     /// Only when `wants(i)`.
-    const Shape& input_shape(std::size_t i) const { return node_.inputs()[i]->shape; }
+    const Shape& input_shape(std::size_t i) const { return inputs_[i]->shape; }
 
     /// Adds `gradient` to operand i's. A gradient of a shape that the operand was broadcast to is summed over
     /// the stretched axes. Throws ShapeError when the operand does not broadcast to the gradient's shape.
@@ -112,6 +105,7 @@ class Backward {
     bool can_pass_on(std::size_t i) const;
 
     detail::Node<T>& node_;
+    std::span<const detail::NodeRef<T>> inputs_;
     std::span<const detail::ValueRef<T>> output_grads_;
 };
 
