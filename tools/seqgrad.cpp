@@ -158,6 +158,8 @@ int run(int argc, char** argv) {
         return fail(input_output, error.what());
     } catch (const FormatError& error) {
         return fail(bad_file, error.what());
+    } catch (const NonFiniteError& error) {
+        return fail(impossible, fmt::format("{}; here --allow-non-finite does", error.what()));
     } catch (const std::bad_alloc&) {
         return fail(impossible, "there is not enough memory");
     } catch (const std::exception& error) {

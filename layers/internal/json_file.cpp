@@ -308,7 +308,7 @@ void JsonDocument::check_finite(const char* function) const {
     for (const auto& [name, tensor] : tensors_.items()) check(fmt::format("\"{}\"", name), tensor);
     for_tensors({training, "/training"}, [&](const JsonPlace& at) { check(at.path, at.json); });
     if (!problems.empty()) {
-        throw ValueError(
+        throw NonFiniteError(
             fmt::format("{}: numbers that are not finite are not saved, unless "
                         "SaveOptions::allow_non_finite says so:\n  {}",
                         function, fmt::join(problems, "\n  ")));
