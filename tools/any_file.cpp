@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace seqgrad::tools {
 namespace {
@@ -158,6 +159,15 @@ void check_parts(const std::filesystem::path& path, const Contents& contents) {
     with_type(contents.tensors, [&]<class T>(T) {
         if (contents.training) load_checkpoint<T>(path);
         if (contents.model) load_model<T>(path);
+    });
+}
+
+std::string training_state(const std::filesystem::path& path, const Contents& contents) {
+    return with_type(contents.tensors, [&]<class T>(T) {
+        TrainingState<T> state = load_checkpoint<T>(path);
+        state.weights.clear();
+        const std::string all = checkpoint_to_json(state, {.allow_non_finite = true});
+        return nlohmann::json::parse(all)["training"].dump();
     });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -107,6 +108,23 @@ std::string element_differences(const StoredTensor& a, const StoredTensor& b, co
                                x[worst_at], y[worst_at]);
         });
     });
+}
+
+/// A line for every member of two objects, and of the objects in them, that differs.
+void add_differences(const nlohmann::json& a, const nlohmann::json& b, const std::string& place,
+                     std::string& out) {
+    if (a == b) return;
+    if (!a.is_object() || !b.is_object()) {
+        out += fmt::format("{} differs\n", printable(place));
+        return;
+    }
+    std::set<std::string> names;
+    for (const auto* object : {&a, &b}) {
+        for (const auto& [name, value] : object->items()) names.insert(name);
+    }
+    for (const std::string& name : names)
+        add_differences(a.value(name, nlohmann::json()), b.value(name, nlohmann::json()), place + '/' + name,
+                        out);
 }
 
 }  // namespace
@@ -218,6 +236,12 @@ std::string differences(const Contents& a, const Contents& b, const Tolerance& t
         if (a.tensors.find(name) == nullptr)
             out += fmt::format("{}: only in the second file\n", printable(name));
     }
+    return out;
+}
+
+std::string state_differences(const std::string& a, const std::string& b) {
+    std::string out;
+    add_differences(nlohmann::json::parse(a), nlohmann::json::parse(b), "/training", out);
     return out;
 }
 

@@ -27,4 +27,8 @@ struct Tolerance {
 /// Elements of different type are compared by value, which is a difference of its own.
 std::string differences(const Contents& a, const Contents& b, const Tolerance& tolerance);
 
+/// The same for two training states as `training_state` gives them, exactly: a line for every member that
+/// differs.
+std::string state_differences(const std::string& a, const std::string& b);
+
 }  // namespace seqgrad::tools

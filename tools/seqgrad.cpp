@@ -130,7 +130,11 @@ int run(int argc, char** argv) {
             std::cout << fmt::format("{}: valid {}, {} tensors\n", printable(file.path),
                                      name_of(contents.format), contents.tensors.size());
         } else if (*diff) {
-            const std::string found = differences(a.read(), b.read(), tolerance);
+            const Contents first = a.read(), second = b.read();
+            std::string found = differences(first, second, tolerance);
+            if (first.training && second.training) {
+                found += state_differences(training_state(a.path, first), training_state(b.path, second));
+            }
             std::cout << found;
             if (!found.empty()) result = differ;
         } else {

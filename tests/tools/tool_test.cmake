@@ -83,6 +83,18 @@ expect(0 "^$" convert "${checkpoint}" run.json --encoding base64 --allow-non-fin
 expect(0 "version 2, checkpoint\n" inspect run.json)
 expect(0 "valid json" check run.json)
 expect(0 "^$" diff "${checkpoint}" run.json)
+# The same weights in another state of the run.
+file(READ "${checkpoint}" later)
+string(REGEX REPLACE "\"step\": *[0-9]+" "\"step\": 77" later "${later}")
+string(REGEX REPLACE "\"iterations\": *[0-9]+" "\"iterations\": 78" later "${later}")
+file(WRITE "${WORK}/later.json" "${later}")
+execute_process(COMMAND "${TOOL}" check later.json WORKING_DIRECTORY "${WORK}" ERROR_VARIABLE err)
+if(NOT err MATCHES "the checksum of the file is ([0-9a-f]+), not ([0-9a-f]+)")
+    message(SEND_ERROR "expected the checksum of a changed checkpoint, got ${err}")
+endif()
+string(REPLACE "${CMAKE_MATCH_2}" "${CMAKE_MATCH_1}" later "${later}")
+file(WRITE "${WORK}/later.json" "${later}")
+expect(1 "^/training/optimizer/iterations differs\n/training/step differs\n$" diff "${checkpoint}" later.json)
 # The golden one of version 1 has a name twice, which is refused from then on.
 expect(5 "two tensors are named \"scalar\"" convert "${GOLDEN}/checkpoint-1-float32.json" first.json --allow-non-finite)
 file(READ "${GOLDEN}/checkpoint-1-float32.json" first)
