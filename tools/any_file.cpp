@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace seqgrad::tools {
 namespace {
@@ -162,12 +161,11 @@ void check_parts(const std::filesystem::path& path, const Contents& contents) {
     });
 }
 
-std::string training_state(const std::filesystem::path& path, const Contents& contents) {
+nlohmann::json training_state(const std::filesystem::path& path, const Contents& contents) {
     return with_type(contents.tensors, [&]<class T>(T) {
         TrainingState<T> state = load_checkpoint<T>(path);
         state.weights.clear();
-        const std::string all = checkpoint_to_json(state, {.allow_non_finite = true});
-        return nlohmann::json::parse(all)["training"].dump();
+        return nlohmann::json::parse(checkpoint_to_json(state, {.allow_non_finite = true}))["training"];
     });
 }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "seqgrad/seqgrad.hpp"
 
 // Files of any format that the library reads or writes.
@@ -44,9 +46,9 @@ Contents read_any(const std::filesystem::path& path, Format format);
 /// and that a run can go on from a checkpoint. Throws as `load_model` and `load_checkpoint` do.
 void check_parts(const std::filesystem::path& path, const Contents& contents);
 
-/// What a checkpoint holds beside weights, as JSON: the member `training` of docs/checkpoints.md. Throws as
-/// `load_checkpoint` does.
-std::string training_state(const std::filesystem::path& path, const Contents& contents);
+/// What a checkpoint holds beside weights: the member `training` of docs/checkpoints.md, in the same encoding
+/// for every file. Throws as `load_checkpoint` does.
+nlohmann::json training_state(const std::filesystem::path& path, const Contents& contents);
 
 struct Conversion {
     std::filesystem::path in, out;

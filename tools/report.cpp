@@ -239,9 +239,9 @@ std::string differences(const Contents& a, const Contents& b, const Tolerance& t
     return out;
 }
 
-std::string state_differences(const std::string& a, const std::string& b) {
+std::string state_differences(const nlohmann::json& a, const nlohmann::json& b) {
     std::string out;
-    add_differences(nlohmann::json::parse(a), nlohmann::json::parse(b), "/training", out);
+    add_differences(a, b, "/training", out);
     return out;
 }
 

@@ -29,6 +29,6 @@ std::string differences(const Contents& a, const Contents& b, const Tolerance& t
 
 /// The same for two training states as `training_state` gives them, exactly: a line for every member that
 /// differs.
-std::string state_differences(const std::string& a, const std::string& b);
+std::string state_differences(const nlohmann::json& a, const nlohmann::json& b);
 
 }  // namespace seqgrad::tools
