@@ -141,13 +141,10 @@ constinit thread_local bool cache_destroyed = false;
 constinit thread_local bool limited = false;
 constinit thread_local std::size_t allowed = 0;
 
-// The thread's cache, where nothing limits what it takes: small blocks come and go without further questions.
-constinit thread_local Cache* unlimited_cache = nullptr;
-
 struct CacheOwner {
     Cache cache;
     ~CacheOwner() {
-        ready_cache = unlimited_cache = nullptr;
+        ready_cache = nullptr;
         cache_destroyed = true;
     }
 };
@@ -155,9 +152,7 @@ struct CacheOwner {
 [[gnu::noinline]] Cache* make_thread_cache() noexcept {
     if (!pooling || cache_destroyed) return nullptr;
     thread_local CacheOwner owner;
-    ready_cache = &owner.cache;
-    if (!limited) unlimited_cache = ready_cache;
-    return ready_cache;
+    return ready_cache = &owner.cache;
 }
 
 Cache* thread_cache() noexcept {
@@ -195,30 +190,24 @@ MemoryLimit::MemoryLimit(std::size_t bytes) noexcept
       before_(allowed),
       at_first_(was_limited_ ? std::min(bytes, before_) : bytes) {
     allowed = at_first_;
-    unlimited_cache = nullptr;
 }
 
 MemoryLimit::~MemoryLimit() {
     limited = was_limited_;
-    if (was_limited_) {
-        allowed = before_ - (at_first_ - allowed);
-    } else {
-        unlimited_cache = ready_cache;
-    }
+    if (was_limited_) allowed = before_ - (at_first_ - allowed);
 }
 
 void* pool_allocate(std::size_t bytes) {
-    Cache* const cache = unlimited_cache;
-    if (cache != nullptr && bytes <= largest_small) {
-        if (void* block = cache->take(small_class(bytes))) return block;
+    // Small blocks come and go without further questions.
+    if (bytes <= largest_small && ready_cache != nullptr && !limited) {
+        if (void* block = ready_cache->take(small_class(bytes))) return block;
     }
     return allocate_any(bytes);
 }
 
 void pool_deallocate(void* block, std::size_t bytes) noexcept {
-    Cache* const cache = unlimited_cache;
-    if (cache != nullptr && block != nullptr && bytes <= largest_small &&
-        cache->keep(block, small_class(bytes)))
+    if (bytes <= largest_small && ready_cache != nullptr && !limited && block != nullptr &&
+        ready_cache->keep(block, small_class(bytes)))
         return;
     deallocate_any(block, bytes);
 }
