@@ -41,7 +41,7 @@ template <class T>
 void clear_first_outputs(const Timeline& time, std::size_t units, T* sequence) {
     for (std::size_t slot = 0; slot < time.batch(); ++slot) {
         const std::size_t end = time.length(slot) == 0 ? time.steps() : time.position(0, slot);
-        T* first = sequence + time.sample(slot) * time.steps() * units;
+        T* first = sequence + time.place(time.sample(slot), 0) * units;
         std::fill(first, first + end * units, T(0));
     }
 }
@@ -51,7 +51,7 @@ template <class T>
 void scatter_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* h, T* sequence) {
     copy_rows(time, chunk, units, [&](const Timeline::Row& row) {
         const T* from = h + row.index * units;
-        T* to = sequence + (row.sample * time.steps() + row.position) * units;
+        T* to = sequence + time.place(row.sample, row.position) * units;
         const std::size_t last = time.output_end(row.round, row.slot);
         for (std::size_t p = row.position; p < last; ++p) to = std::copy_n(from, units, to);
         std::fill_n(to, (time.next_position(row.round, row.slot) - last) * units, T(0));
@@ -63,7 +63,7 @@ template <class T>
 void gather_output_gradients(const Timeline& time, const Chunk& chunk, std::size_t units, const T* sequence,
                              T* target) {
     copy_rows(time, chunk, units, [&](const Timeline::Row& row) {
-        const T* from = sequence + (row.sample * time.steps() + row.position) * units;
+        const T* from = sequence + time.place(row.sample, row.position) * units;
         T* to = target + row.index * units;
         std::copy_n(from, units, to);
         for (std::size_t p = row.position + 1; p < time.output_end(row.round, row.slot); ++p) {
@@ -129,7 +129,7 @@ template <class T>
 void gather_states_from_outputs(const Timeline& time, const Chunk& chunk, std::size_t units, const T* initial,
                                 const T* sequence, T* target) {
     const auto output = [&](std::size_t sample, std::size_t position) {
-        return sequence + (sample * time.steps() + position) * units;
+        return sequence + time.place(sample, position) * units;
     };
     const std::size_t batch = time.batch();
     for (std::size_t sample = 0; sample < batch; ++sample) {

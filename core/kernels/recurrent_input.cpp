@@ -18,7 +18,7 @@ const T* gather(const Timeline& time, const Chunk& chunk, std::size_t features, 
     const bool in_order = time.whole() && !time.go_backwards() && (time.batch() == 1 || time.steps() == 1);
     if (in_order) return x + chunk.row * features;
     copy_rows(time, chunk, features, [&](const Timeline::Row& row) {
-        std::copy_n(x + (row.sample * time.steps() + time.step(row.position)) * features, features,
+        std::copy_n(x + time.place(row.sample, time.step(row.position)) * features, features,
                     target + row.index * features);
     });
     return target;
@@ -30,7 +30,7 @@ void scatter(const Timeline& time, const Chunk& chunk, std::size_t features, con
              GradientTarget<T> target) {
     copy_rows(time, chunk, features, [&](const Timeline::Row& row) {
         const T* from = source + row.index * features;
-        T* to = target.data + (row.sample * time.steps() + time.step(row.position)) * features;
+        T* to = target.data + time.place(row.sample, time.step(row.position)) * features;
         if (target.beta == T(0)) {
             std::copy_n(from, features, to);
         } else {
@@ -64,7 +64,7 @@ template <class T>
 template <class F>
 void RecurrentInput<T>::for_each_id(const Chunk& chunk, const F& f) const {
     time_.for_each_row(chunk, [&](const Timeline::Row& row) {
-        const std::size_t at = row.sample * time_.steps() + time_.step(row.position);
+        const std::size_t at = time_.place(row.sample, time_.step(row.position));
         f(static_cast<std::size_t>(x_.ids[at]), row.index);
     });
 }

@@ -67,6 +67,8 @@ class Timeline {
     std::size_t output_end(std::size_t round, std::size_t slot) const {
         return zero_output_ ? position(round, slot) + 1 : next_position(round, slot);
     }
+    /// Where a step of a sample stands in arrays [B, T, ...].
+    std::size_t place(std::size_t sample, std::size_t step) const { return sample * steps_ + step; }
     /// The step of x at a position.
     std::size_t step(std::size_t position) const { return go_backwards_ ? steps_ - 1 - position : position; }
 
@@ -97,11 +99,8 @@ class Timeline {
     /// f(row) for every row of a chunk, in their order.
     template <class F>
     void for_each_row(const Chunk& chunk, const F& f) const {
-        std::size_t index = 0;
         for (std::size_t round = chunk.round; round < chunk.round + chunk.rounds; ++round) {
-            for (std::size_t slot = 0; slot < active(round); ++slot) {
-                f(Row{sample(slot), position(round, slot), round, slot, index++});
-            }
+            for (std::size_t slot = 0; slot < active(round); ++slot) f(row(chunk, round, slot));
         }
     }
     /// The same for those of the slots [first, last), slot by slot.
@@ -110,12 +109,16 @@ class Timeline {
         const std::size_t end = chunk.round + chunk.rounds;
         for (std::size_t slot = first; slot < last; ++slot) {
             for (std::size_t round = chunk.round; round < end && slot < active(round); ++round) {
-                f(Row{sample(slot), position(round, slot), round, slot, first_row(round) - chunk.row + slot});
+                f(row(chunk, round, slot));
             }
         }
     }
 
   private:
+    Row row(const Chunk& chunk, std::size_t round, std::size_t slot) const {
+        return {sample(slot), position(round, slot), round, slot, first_row(round) - chunk.row + slot};
+    }
+
     std::size_t batch_, steps_, bptt_steps_;
     bool go_backwards_, zero_output_, whole_ = true;
     std::vector<std::size_t> order_;               // [B] slot -> sample
