@@ -79,8 +79,9 @@ struct Steps {
             T* h1 = s.h + after * units;
             const T* c0 = cell_state(s.c, before * units);
             T* c1 = cell_state(s.c, after * units);
-            for_each_block(units, block, t, [&](std::size_t first, std::size_t vectors) {
+            for_each_block(units, block, t, [&](std::size_t first, std::size_t vectors, std::size_t next) {
                 const T* packed = s.packed + first * Cell::gates * units;
+                const auto ahead = next_weights(s, first, next, vectors * Cell::gates, units);
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                     const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                     if (far) {
@@ -91,7 +92,8 @@ struct Steps {
                             fetch(s.sequence + b * s.sequence_stride + t * units + first, count,
                                   s.sequence_stride);
                     }
-                    multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile);
+                    multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile,
+                                ahead(i));
                     // f(lanes, unit, product, m, row) for every register of units of every row m of the tile.
                     const auto for_each_register = [&](const auto& f) {
                         for (std::size_t v = 0; v < vectors; ++v) {
@@ -155,15 +157,31 @@ struct Steps {
         }
     }
 
-    /// f(first unit, registers) for every block of units of a step. Every other step begins with the last
-    /// one: what the step before it has left in the caches is read first.
+    /// f(first unit, registers, first unit of the next block) for every block of units of a step. Every other
+    /// step begins with the last one: what the step before it has left in the caches is read first, so that
+    /// the last block of a step is also its next.
     template <class F>
     static void for_each_block(std::size_t units, std::size_t block, std::size_t step, const F& f) {
-        const std::size_t size = block * width, blocks = (units + size - 1) / size;
-        for (std::size_t i = 0; i < blocks; ++i) {
-            const std::size_t first = (step % 2 == 0 ? i : blocks - 1 - i) * size;
-            f(first, min(block, registers(units - first)));
+        const std::size_t size = block * width, last = (units + size - 1) / size - 1;
+        for (std::size_t i = 0; i <= last; ++i) {
+            const auto first = [&](std::size_t n) { return (step % 2 == 0 ? n : last - n) * size; };
+            f(first(i), min(block, registers(units - first(i))), first(min(i + 1, last)));
         }
+    }
+
+    /// ahead(i): the part of the next block's weights that a call asks for during its tile i, where they are
+    /// too many to be in a near cache. Blocks have `vectors` registers of so many k.
+    template <class Call>
+    static auto next_weights(const Call& s, std::size_t first, std::size_t next, std::size_t vectors,
+                             std::size_t depth) {
+        const std::size_t passes = std::max<std::size_t>(1, vectors / tile_vectors<B>);
+        const std::size_t shares = (s.tiles.last - s.tiles.first) * passes;
+        const bool far = s.batch > few_rows && next != first && packed_size(s.units) > near;
+        const T* begin = s.packed + (far ? next : first) * Cell::gates * s.units;
+        const std::size_t step = far ? (vectors * width + shares - 1) / shares : 0;
+        return [=, tile = s.tiles.first, each = passes * depth * step](std::size_t i) {
+            return Ahead<T>{begin + (i - tile) * each, step};
+        };
     }
 
     /// `p + n` for cells with a second state, null for the others.
@@ -183,56 +201,59 @@ struct Steps {
         const std::size_t block = backward_vectors * blocks_at_once(s.batch);
         const bool far = s.steps * s.batch * columns > near;
         alignas(64) T tile[tile_blocks * backward_vectors * width];
-        for_each_block(units, block, step.index, [&](std::size_t first, std::size_t vectors) {
-            const T* packed = s.packed + first * Cell::gates * units;
-            for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
-                const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], step.batch) - b;
-                T* d_bias = s.d_bias + i * columns;
-                if (far) {
-                    fetch_gates(gates + b * columns + first, count, units);
-                    fetch(h0 + b * units + first, count, units);
-                    fetch(h1 + b * units + first, count, units);
-                    if (Cell::has_cell_state) {
-                        fetch(c0 + b * units + first, count, units);
-                        fetch(c1 + b * units + first, count, units);
-                    }
-                    if (s.d_sequence) {
-                        for (std::size_t m = 0; m < count; ++m)
-                            __builtin_prefetch(output_gradient(s, step, b + m) + first);
-                    }
-                }
-                // Samples whose last step this is have their gradient in dh already.
-                const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
-                if (going_on > 0) {
-                    multiply<B>(going_on, vectors, Cell::gates * units, later + b * columns, columns, packed,
-                                tile);
-                }
-                for (std::size_t v = 0; v < vectors; ++v) {
-                    const std::size_t u = first + v * width;
-                    with_lanes<B>(units - u, [&](auto lanes) {
-                        B sums[Cell::columns];
-                        for (std::size_t g = 0; g < Cell::columns; ++g)
-                            sums[g] = lanes.load(d_bias + g * units + u);
-                        for (std::size_t m = 0; m < count; ++m) {
-                            const std::size_t at = (b + m) * units + u;
-                            B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
-                                                             tile + (m * vectors + v) * width)
-                                                : lanes.load(s.dh + at);
-                            if (s.d_sequence) {
-                                dh += lanes.load(output_gradient(s, step, b + m) + u);
-                            }
-                            Cell::backward(
-                                lanes, units, dh,
-                                {gates + (b + m) * columns + u, h0 + at, h1 + at, cell_state(c0, at),
-                                 cell_state(c1, at), s.dh + at, cell_state(s.dc, at)},
-                                sums);
+        for_each_block(
+            units, block, step.index, [&](std::size_t first, std::size_t vectors, std::size_t next) {
+                const T* packed = s.packed + first * Cell::gates * units;
+                const auto ahead = next_weights(s, first, next, vectors, Cell::gates * units);
+                for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
+                    const std::size_t b = s.tiles.starts[i],
+                                      count = min(s.tiles.starts[i + 1], step.batch) - b;
+                    T* d_bias = s.d_bias + i * columns;
+                    if (far) {
+                        fetch_gates(gates + b * columns + first, count, units);
+                        fetch(h0 + b * units + first, count, units);
+                        fetch(h1 + b * units + first, count, units);
+                        if (Cell::has_cell_state) {
+                            fetch(c0 + b * units + first, count, units);
+                            fetch(c1 + b * units + first, count, units);
                         }
-                        for (std::size_t g = 0; g < Cell::columns; ++g)
-                            lanes.store(d_bias + g * units + u, sums[g]);
-                    });
+                        if (s.d_sequence) {
+                            for (std::size_t m = 0; m < count; ++m)
+                                __builtin_prefetch(output_gradient(s, step, b + m) + first);
+                        }
+                    }
+                    // Samples whose last step this is have their gradient in dh already.
+                    const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
+                    if (going_on > 0) {
+                        multiply<B>(going_on, vectors, Cell::gates * units, later + b * columns, columns,
+                                    packed, tile, ahead(i));
+                    }
+                    for (std::size_t v = 0; v < vectors; ++v) {
+                        const std::size_t u = first + v * width;
+                        with_lanes<B>(units - u, [&](auto lanes) {
+                            B sums[Cell::columns];
+                            for (std::size_t g = 0; g < Cell::columns; ++g)
+                                sums[g] = lanes.load(d_bias + g * units + u);
+                            for (std::size_t m = 0; m < count; ++m) {
+                                const std::size_t at = (b + m) * units + u;
+                                B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
+                                                                 tile + (m * vectors + v) * width)
+                                                    : lanes.load(s.dh + at);
+                                if (s.d_sequence) {
+                                    dh += lanes.load(output_gradient(s, step, b + m) + u);
+                                }
+                                Cell::backward(
+                                    lanes, units, dh,
+                                    {gates + (b + m) * columns + u, h0 + at, h1 + at, cell_state(c0, at),
+                                     cell_state(c1, at), s.dh + at, cell_state(s.dc, at)},
+                                    sums);
+                            }
+                            for (std::size_t g = 0; g < Cell::columns; ++g)
+                                lanes.store(d_bias + g * units + u, sums[g]);
+                        });
+                    }
                 }
-            }
-        });
+            });
     }
 
     /// What reaches h_t from the next step, `row`, given its gates' gradients times the weights.
@@ -252,7 +273,7 @@ struct Steps {
         const std::size_t units = s.units, columns = Cell::columns * units, batch = samples(s, 0);
         const std::size_t block = backward_vectors * blocks_at_once(s.batch);
         alignas(64) T tile[tile_blocks * backward_vectors * width];
-        for_each_block(units, block, 0, [&](std::size_t first, std::size_t vectors) {
+        for_each_block(units, block, 0, [&](std::size_t first, std::size_t vectors, std::size_t) {
             const T* packed = s.packed + first * Cell::gates * units;
             for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                 const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;

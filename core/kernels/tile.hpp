@@ -95,12 +95,31 @@ struct IntoTile {
     }
 };
 
+/// What will be needed after a product: memory that is asked for while it is computed, `step` elements with
+/// every k, so that it is in the second-level cache by then. A burst at once would keep others waiting.
+template <class T>
+struct Ahead {
+    const T* first;
+    std::size_t step;
+    [[gnu::always_inline]] void operator()(std::size_t k) const {
+        constexpr int to_be_read = 0, into_second_level = 2;
+        __builtin_prefetch(first + k * step, to_be_read, into_second_level);
+    }
+    [[gnu::always_inline]] Ahead after(std::size_t depth) const { return {first + depth * step, step}; }
+};
+struct NothingAhead {
+    [[gnu::always_inline]] void operator()(std::size_t) const {}
+    [[gnu::always_inline]] NothingAhead after(std::size_t) const { return {}; }
+};
+
 /// take(m, v, sum over k < depth of a(m, k) * b(k, v)), v counting registers.
-template <class B, std::size_t rows, std::size_t vectors, class Rows, class Columns, class Take>
-void multiply_tile(std::size_t depth, Rows a, Columns b, Take take) {
+template <class B, std::size_t rows, std::size_t vectors, class Rows, class Columns, class Take,
+          class Next = NothingAhead>
+void multiply_tile(std::size_t depth, Rows a, Columns b, Take take, Next ahead = {}) {
     B sum[rows * vectors];
     unroll<rows * vectors>([&](auto i) { sum[i] = B(typename B::value_type(0)); });
     for (std::size_t k = 0; k < depth; ++k) {
+        ahead(k);
         // What there is less of stays in registers.
         if constexpr (rows < vectors) {
             B x[rows];
@@ -181,18 +200,19 @@ void pack_long_columns(std::size_t count, std::size_t vectors, std::size_t depth
 /// The products of so many rows with packed columns, to tile[row][register]. As many groups of columns are
 /// taken at once as keep the processor's multipliers busy: a sum is ready for its next addition after four
 /// cycles, of two operations each.
-template <class B, std::size_t rows, class Rows>
+template <class B, std::size_t rows, class Rows, class Next>
 void multiply_groups(std::size_t vectors, std::size_t depth, Rows a, const typename B::value_type* packed,
-                     typename B::value_type* tile) {
+                     typename B::value_type* tile, Next ahead) {
     constexpr std::size_t group = tile_vectors<B>, busy = 8;
     std::size_t first = 0;
     const auto take = [&](auto columns) {
         constexpr std::size_t count = columns, together = count < group ? count : group;
         multiply_tile<B, rows, count>(depth, a,
                                       PackedColumns<B, together>{packed, together * B::size * depth},
-                                      IntoTile<B>{tile + first * B::size, vectors});
+                                      IntoTile<B>{tile + first * B::size, vectors}, ahead);
         first += count;
         packed += count * B::size * depth;
+        ahead = ahead.after(depth);
     };
     constexpr std::size_t groups = (busy + rows * group - 1) / (rows * group);
     if constexpr (groups > 1) {
@@ -208,21 +228,21 @@ void multiply_groups(std::size_t vectors, std::size_t depth, Rows a, const typen
 ///
 /// Columns are packed in groups of tile_vectors registers, the last group may have fewer: all k of the first
 /// group, then all of the second, ...
-template <class B, std::size_t most = tile_rows, class Rows>
+template <class B, std::size_t most = tile_rows, class Rows, class Next = NothingAhead>
 inline void multiply(std::size_t rows, std::size_t vectors, std::size_t depth, Rows a,
-                     const typename B::value_type* packed, typename B::value_type* tile) {
+                     const typename B::value_type* packed, typename B::value_type* tile, Next ahead = {}) {
     if constexpr (most > 1) {
-        if (rows < most) return multiply<B, most - 1>(rows, vectors, depth, a, packed, tile);
+        if (rows < most) return multiply<B, most - 1>(rows, vectors, depth, a, packed, tile, ahead);
     }
-    multiply_groups<B, most>(vectors, depth, a, packed, tile);
+    multiply_groups<B, most>(vectors, depth, a, packed, tile, ahead);
 }
 
 /// The same for rows `lda` apart.
-template <class B>
+template <class B, class Next = NothingAhead>
 inline void multiply(std::size_t rows, std::size_t vectors, std::size_t depth,
                      const typename B::value_type* a, std::size_t lda, const typename B::value_type* packed,
-                     typename B::value_type* tile) {
-    multiply<B>(rows, vectors, depth, PlainRows<typename B::value_type>{a, lda}, packed, tile);
+                     typename B::value_type* tile, Next ahead = {}) {
+    multiply<B>(rows, vectors, depth, PlainRows<typename B::value_type>{a, lda}, packed, tile, ahead);
 }
 
 }  // namespace seqgrad::kernels
