@@ -19,6 +19,7 @@
 
 #include <array>
 #include <cstddef>
+#include <limits>
 
 #include "seqgrad/core/kernels/lanes.hpp"
 #include "seqgrad/core/kernels/math.hpp"
@@ -42,7 +43,6 @@ struct BackwardRow {
     const T* h0;
     const T* h1;
     const T* c0;
-    const T* c1;
     T* dh;
     T* dc;
 };
@@ -114,12 +114,14 @@ struct LstmCell {
         const B f = lanes.load(row.gates + units);
         const B g = lanes.load(row.gates + 2 * units);
         const B o = lanes.load(row.gates + 3 * units);
-        const B tanh_c = math::tanh(lanes.load(row.c1));
-        const B dc = xsimd::fma(dh * o, xsimd::fnma(tanh_c, tanh_c, one), lanes.load(row.dc));
+        const B h = lanes.load(row.h1);
+        // h / o is tanh(c), without its arithmetic; where o is zero in double precision, h is too.
+        const B tanh_c = h / math::at_least(std::numeric_limits<T>::min(), o);
+        const B dc = xsimd::fma(dh, xsimd::fnma(h, tanh_c, o), lanes.load(row.dc));
         const B di = dc * g * i * (one - i);
         const B df = dc * lanes.load(row.c0) * f * (one - f);
         const B dg = dc * i * xsimd::fnma(g, g, one);
-        const B d_o = dh * tanh_c * o * (one - o);
+        const B d_o = dh * h * (one - o);
         lanes.store(row.gates, di);
         lanes.store(row.gates + units, df);
         lanes.store(row.gates + 2 * units, dg);

@@ -197,7 +197,6 @@ struct Steps {
         const T* h0 = s.h + step.before * units;
         const T* h1 = s.h + step.after * units;
         const T* c0 = cell_state(s.c, step.before * units);
-        const T* c1 = cell_state(s.c, step.after * units);
         const std::size_t block = backward_vectors * blocks_at_once(s.batch);
         const bool far = s.steps * s.batch * columns > near;
         alignas(64) T tile[tile_blocks * backward_vectors * width];
@@ -213,10 +212,7 @@ struct Steps {
                         fetch_gates(gates + b * columns + first, count, units);
                         fetch(h0 + b * units + first, count, units);
                         fetch(h1 + b * units + first, count, units);
-                        if (Cell::has_cell_state) {
-                            fetch(c0 + b * units + first, count, units);
-                            fetch(c1 + b * units + first, count, units);
-                        }
+                        if (Cell::has_cell_state) fetch(c0 + b * units + first, count, units);
                         if (s.d_sequence) {
                             for (std::size_t m = 0; m < count; ++m)
                                 __builtin_prefetch(output_gradient(s, step, b + m) + first);
@@ -242,11 +238,10 @@ struct Steps {
                                 if (s.d_sequence) {
                                     dh += lanes.load(output_gradient(s, step, b + m) + u);
                                 }
-                                Cell::backward(
-                                    lanes, units, dh,
-                                    {gates + (b + m) * columns + u, h0 + at, h1 + at, cell_state(c0, at),
-                                     cell_state(c1, at), s.dh + at, cell_state(s.dc, at)},
-                                    sums);
+                                Cell::backward(lanes, units, dh,
+                                               {gates + (b + m) * columns + u, h0 + at, h1 + at,
+                                                cell_state(c0, at), s.dh + at, cell_state(s.dc, at)},
+                                               sums);
                             }
                             for (std::size_t g = 0; g < Cell::columns; ++g)
                                 lanes.store(d_bias + g * units + u, sums[g]);
