@@ -6,6 +6,9 @@
 // A cell has
 //   gates       groups of recurrent weights for every unit
 //   columns     groups of columns in the gate buffer
+//   inputs, first_input  of those, how many take an input's side, and the first of them: the order of these
+//   is
+//               that of Keras's kernel
 //   keras_gate  keras_gate[g]: where group g of the recurrent product stands in Keras's kernel
 //   passes_dh   whether h_{t-1} reaches h_t beside the recurrent product
 //   has_cell_state  whether there is a c beside h
@@ -15,7 +18,8 @@
 //   output      from the gates (or, without activate, from the product) to the new state
 //   backward    from the gradient of h_t to that of the gates
 // `lanes` are Lanes or AllLanes. Row pointers point to the first unit of the register; group g of the gate
-// buffer and of the bias is at [g * units].
+// buffer and of the bias is at [g * units], the input side's g-th one at
+// [g * input_stride].
 
 #include <array>
 #include <cstddef>
@@ -31,6 +35,8 @@ namespace seqgrad::kernels {
 template <class T>
 struct ForwardRow {
     T* gates;
+    const T* input;
+    std::size_t input_stride;
     const T* h0;
     const T* c0;
     T* h1;
@@ -57,13 +63,13 @@ inline B before_activation(L lanes, const T* product, const T* input, const T* b
 template <class B>
 struct SimpleRnnCell {
     using T = typename B::value_type;
-    static constexpr std::size_t gates = 1, columns = 1;
+    static constexpr std::size_t gates = 1, columns = 1, inputs = 1, first_input = 0;
     static constexpr std::array<std::size_t, 1> keras_gate{0};
     static constexpr bool passes_dh = false, has_cell_state = false, activates = false;
 
     template <class L>
     static B output(L lanes, std::size_t, const T* product, const T* bias, ForwardRow<T> row) {
-        return math::tanh(before_activation<B>(lanes, product, row.gates, bias));
+        return math::tanh(before_activation<B>(lanes, product, row.input, bias));
     }
 
     template <class L>
@@ -80,14 +86,14 @@ struct SimpleRnnCell {
 template <class B>
 struct LstmCell {
     using T = typename B::value_type;
-    static constexpr std::size_t gates = 4, columns = 4;
+    static constexpr std::size_t gates = 4, columns = 4, inputs = 4, first_input = 0;
     static constexpr std::array<std::size_t, 4> keras_gate{0, 1, 2, 3};
     static constexpr bool passes_dh = false, has_cell_state = true, activates = true;
 
     template <class L>
     static void activate(L lanes, std::size_t units, const T* product, const T* bias, ForwardRow<T> row) {
         const auto sum = [&](std::size_t g) {
-            return before_activation<B>(lanes, product + g * B::size, row.gates + g * units,
+            return before_activation<B>(lanes, product + g * B::size, row.input + g * row.input_stride,
                                         bias + g * units);
         };
         lanes.store(row.gates, math::gate(sum(0)));
@@ -139,15 +145,15 @@ struct LstmCell {
 template <class B>
 struct GruCell {
     using T = typename B::value_type;
-    static constexpr std::size_t gates = 3, columns = 4;
+    static constexpr std::size_t gates = 3, columns = 4, inputs = 3, first_input = 1;
     static constexpr std::array<std::size_t, 3> keras_gate{2, 0, 1};
     static constexpr bool passes_dh = true, has_cell_state = false, activates = true;
 
     template <class L>
     static void activate(L lanes, std::size_t units, const T* product, const T* bias, ForwardRow<T> row) {
         const auto sum = [&](std::size_t g) {
-            return before_activation<B>(lanes, product + g * B::size, row.gates + g * units,
-                                        bias + g * units);
+            return before_activation<B>(lanes, product + g * B::size,
+                                        row.input + (g - first_input) * row.input_stride, bias + g * units);
         };
         lanes.store(row.gates, B::load_aligned(product) + lanes.load(bias));
         lanes.store(row.gates + units, math::gate(sum(1)));
@@ -159,7 +165,8 @@ struct GruCell {
         const B recurrent = lanes.load(row.gates);
         const B z = lanes.load(row.gates + units);
         const B r = lanes.load(row.gates + 2 * units);
-        const B input = lanes.load(row.gates + 3 * units) + lanes.load(bias + 3 * units);
+        const B input =
+            lanes.load(row.input + (3 - first_input) * row.input_stride) + lanes.load(bias + 3 * units);
         const B g = math::tanh(xsimd::fma(r, recurrent, input));
         lanes.store(row.gates + 3 * units, g);
         return xsimd::fma(z, lanes.load(row.h0) - g, g);

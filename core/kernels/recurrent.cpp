@@ -164,7 +164,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const SampleTiles tiles(s.batch, steps.tile_rows);
 
     ForwardWeights<T> weights(pass.cell, s.units, steps, pass.weights);
-    RecurrentInput<T> input(pass.cell, s, time, pass.x, pass.weights.kernel, most.rows);
+    RecurrentInput<T> input(pass.cell, s, steps, time, pass.x, pass.weights.kernel, most.rows);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> h_rows(keep_h ? 0 : most.states * s.units);
     Scratch<T> c_rows(keep_c || !has_c ? 0 : most.states * s.units);
@@ -183,20 +183,20 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     for (const Chunk& chunk : chunks) {
         if (chunk.rounds == 0) break;
         T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
-        input.project(chunk, gates);
         const bool direct = pass.sequence && time.whole();
-        run_forward(steps, tiles, chunk.rows,
-                    {.batch = time.active_before(chunk.round),
-                     .steps = chunk.rounds,
-                     .units = s.units,
-                     .active = time.active_from(chunk.round),
-                     .packed = weights.packed(),
-                     .bias = weights.bias(),
-                     .gates = gates,
-                     .h = h,
-                     .c = c,
-                     .sequence = direct ? pass.sequence + chunk.round * s.units : nullptr,
-                     .sequence_stride = s.steps * s.units});
+        ForwardSteps<T> call{.batch = time.active_before(chunk.round),
+                             .steps = chunk.rounds,
+                             .units = s.units,
+                             .active = time.active_from(chunk.round),
+                             .packed = weights.packed(),
+                             .bias = weights.bias(),
+                             .gates = gates,
+                             .h = h,
+                             .c = c,
+                             .sequence = direct ? pass.sequence + chunk.round * s.units : nullptr,
+                             .sequence_stride = s.steps * s.units};
+        input.give(chunk, call);
+        run_forward(steps, tiles, chunk.rows, call);
         if (pass.sequence && !direct) {
             scatter_outputs(time, chunk, s.units, h + time.active_before(chunk.round) * s.units,
                             pass.sequence);
@@ -237,7 +237,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     steps.pack_backward(s.units, pass.weights.recurrent_kernel, packed.data());
     std::optional<ForwardWeights<T>> forward_weights;
     if (recompute) forward_weights.emplace(pass.cell, s.units, steps, pass.weights);
-    RecurrentInput<T> input(pass.cell, s, time, pass.x, pass.weights.kernel, most.rows);
+    RecurrentInput<T> input(pass.cell, s, steps, time, pass.x, pass.weights.kernel, most.rows);
     RecurrentInputGradient<T> input_gradient(input, pass.kernel_grad, pass.x_grad);
     Scratch<T> gate_rows(pass.saved.gates ? 0 : most.rows * columns);
     Scratch<T> gradient_rows(time.whole() || !pass.d_sequence ? 0 : most.rows * s.units);
@@ -268,20 +268,20 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         }
         T* c = has_c ? pass.saved.c + time.first_state(chunk.round) * s.units : nullptr;
         if (recompute) {
-            input.project(chunk, gates);
             // Writes the states again as well, with the values they have.
-            run_forward(steps, tiles, chunk.rows,
-                        {.batch = before,
-                         .steps = chunk.rounds,
-                         .units = s.units,
-                         .active = time.active_from(chunk.round),
-                         .packed = forward_weights->packed(),
-                         .bias = forward_weights->bias(),
-                         .gates = gates,
-                         .h = h,
-                         .c = c,
-                         .sequence = nullptr,
-                         .sequence_stride = 0});
+            ForwardSteps<T> call{.batch = before,
+                                 .steps = chunk.rounds,
+                                 .units = s.units,
+                                 .active = time.active_from(chunk.round),
+                                 .packed = forward_weights->packed(),
+                                 .bias = forward_weights->bias(),
+                                 .gates = gates,
+                                 .h = h,
+                                 .c = c,
+                                 .sequence = nullptr,
+                                 .sequence_stride = 0};
+            input.give(chunk, call);
+            run_forward(steps, tiles, chunk.rows, call);
         }
         const T* d_sequence = nullptr;
         if (pass.d_sequence && time.whole()) d_sequence = pass.d_sequence + chunk.round * s.units;

@@ -49,9 +49,11 @@ void clear_uncounted(const Timeline& time, std::size_t features, GradientTarget<
 }  // namespace
 
 template <class T>
-RecurrentInput<T>::RecurrentInput(Cell cell, const RecurrentSizes& sizes, const Timeline& timeline,
-                                  RecurrentX<T> x, const T* kernel, std::size_t most_rows)
+RecurrentInput<T>::RecurrentInput(Cell cell, const RecurrentSizes& sizes, const RecurrentSteps<T>& steps,
+                                  const Timeline& timeline, RecurrentX<T> x, const T* kernel,
+                                  std::size_t most_rows)
     : sizes_(sizes),
+      steps_(steps),
       time_(timeline),
       x_(x),
       kernel_(kernel),
@@ -67,6 +69,22 @@ void RecurrentInput<T>::for_each_id(const Chunk& chunk, const F& f) const {
         const std::size_t at = time_.place(row.sample, time_.step(row.position));
         f(static_cast<std::size_t>(x_.ids[at]), row.index);
     });
+}
+
+template <class T>
+void RecurrentInput<T>::give(const Chunk& chunk, ForwardSteps<T>& call) {
+    // A block of W that is read again for the next tile of samples should not be too long for the caches.
+    constexpr std::size_t fewest_samples = 4, most_features = 1024;
+    const bool in_time_loop = steps_.pack_input != nullptr && x_.ids == nullptr &&
+                              sizes_.batch >= fewest_samples && sizes_.features <= most_features;
+    if (!in_time_loop) return project(chunk, call.gates);
+    if (packed_.size() == 0) {
+        packed_ = Scratch<T>(steps_.packed_input_size(sizes_.units, sizes_.features));
+        steps_.pack_input(sizes_.units, sizes_.features, kernel_, packed_.data());
+    }
+    call.x = gather(time_, chunk, sizes_.features, x_.data, rows_.data());
+    call.features = sizes_.features;
+    call.packed_input = packed_.data();
 }
 
 template <class T>

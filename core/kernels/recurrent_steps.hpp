@@ -19,7 +19,8 @@ namespace seqgrad::kernels {
 ///     gru_reset_before  C = 4U: r h_{t-1} | z | r | h
 ///
 /// The gate buffer runs through a life of its own: the caller fills it with the input side x_t W_x (the first
-/// U columns of the grus excepted), `forward` turns that into the activated gates (simple_rnn: leaves it),
+/// U columns of the grus excepted), or gives x and W_x, `forward` turns that into the activated gates
+/// (simple_rnn: leaves it or, given x, the buffer as it was),
 /// `backward` turns those into the gradients of what went into the activations. The two h groups of gru then
 /// hold the gradients of h_{t-1} W_h and x_t W_x for the candidate, so that the first 3U columns belong to
 /// the recurrent weights and the last 3U to the input weights. gru_reset_before's r h_{t-1} stays as it is:
@@ -42,6 +43,10 @@ struct ForwardSteps {
     const std::size_t* active;
     /// Recurrent weights as written by pack_forward.
     const T* packed;
+    /// Null where `gates` has the input side; or x, [R, D], and W_x as written by pack_input.
+    const T* x = nullptr;
+    std::size_t features = 0;
+    const T* packed_input = nullptr;
     /// [C], zeros where there is none; gru: z and r hold the sum of both sides' bias.
     const T* bias;
     /// [R, C], changed.
@@ -94,6 +99,10 @@ struct RecurrentSteps {
     /// From a recurrent kernel [U, gates U] in Keras's order of gates.
     void (*pack_forward)(std::size_t units, const T* recurrent_kernel, T* packed);
     void (*pack_backward)(std::size_t units, const T* recurrent_kernel, T* packed);
+    /// From a kernel [D, ...] in Keras's order, into packed_input_size elements, aligned as the others. Null:
+    /// the cell wants the input side in the gate buffer.
+    std::size_t (*packed_input_size)(std::size_t units, std::size_t features);
+    void (*pack_input)(std::size_t units, std::size_t features, const T* kernel, T* packed);
     void (*forward)(const ForwardSteps<T>& steps);
     void (*backward)(const BackwardSteps<T>& steps);
 };

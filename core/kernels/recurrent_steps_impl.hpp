@@ -33,22 +33,17 @@ struct Steps {
     static std::size_t packed_size(std::size_t units) {
         return registers(units) * width * Cell::gates * units;
     }
+    static std::size_t packed_input_size(std::size_t units, std::size_t features) {
+        return registers(units) * width * Cell::inputs * features;
+    }
 
-    /// [block of units], columns as multiply takes them: [register of the block][gate][unit of the register],
-    /// zeros after the last unit.
     static void pack_forward(std::size_t units, const T* kernel, T* packed) {
-        for (std::size_t first = 0; first < units; first += forward_vectors * width) {
-            const std::size_t vectors = min(forward_vectors, registers(units - first)) * Cell::gates;
-            pack_columns<B>(
-                vectors, units,
-                [&](std::size_t k, std::size_t v) {
-                    const std::size_t u = first + v / Cell::gates * width;
-                    const T* row = kernel + (k * Cell::gates + Cell::keras_gate[v % Cell::gates]) * units;
-                    return Lanes<B>(units - u).load(row + u);
-                },
-                packed);
-            packed += vectors * width * units;
-        }
+        pack_blocks<Cell::gates>(
+            units, units, kernel, [](std::size_t gate) { return Cell::keras_gate[gate]; }, packed);
+    }
+    static void pack_input(std::size_t units, std::size_t features, const T* kernel, T* packed) {
+        pack_blocks<Cell::inputs>(
+            units, features, kernel, [](std::size_t input) { return input; }, packed);
     }
 
     /// [block of units], k < gates U in the order of the gate buffer, columns as multiply takes them.
@@ -69,8 +64,10 @@ struct Steps {
         const std::size_t units = s.units, columns = Cell::columns * units;
         const std::size_t block = forward_vectors * blocks_at_once(s.batch);
         alignas(64) T tile[tile_blocks * forward_vectors * Cell::gates * width];
+        alignas(64) T input_tile[tile_blocks * forward_vectors * Cell::inputs * width];
         const bool far = s.steps * s.batch * columns > near;
         T* gates = s.gates;
+        const T* x = s.x;
         std::size_t before = 0;  // row of the states before the step
         std::size_t after = s.batch;
         for (std::size_t t = 0; t < s.steps; ++t) {
@@ -81,16 +78,24 @@ struct Steps {
             T* c1 = cell_state(s.c, after * units);
             for_each_block(units, block, t, [&](std::size_t first, std::size_t vectors, std::size_t next) {
                 const T* packed = s.packed + first * Cell::gates * units;
-                const auto ahead = next_weights(s, first, next, vectors * Cell::gates, units);
+                const auto ahead = next_weights(s, s.packed, Cell::gates, units, first, next);
+                const auto input_ahead =
+                    next_weights(s, s.packed_input, Cell::inputs, s.features, first, next);
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                     const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
                     if (far) {
-                        fetch_gates(gates + b * columns + first, count, units);
+                        if (Cell::activates || s.x == nullptr)
+                            fetch_gates(gates + b * columns + first, count, units);
                         fetch(h1 + b * units + first, count, units);
                         if (Cell::has_cell_state) fetch(c1 + b * units + first, count, units);
                         if (s.sequence)
                             fetch(s.sequence + b * s.sequence_stride + t * units + first, count,
                                   s.sequence_stride);
+                    }
+                    if (s.x != nullptr) {
+                        multiply<B>(count, vectors * Cell::inputs, s.features, x + b * s.features, s.features,
+                                    s.packed_input + first * Cell::inputs * s.features, input_tile,
+                                    input_ahead(i));
                     }
                     multiply<B>(count, vectors * Cell::gates, units, h0 + b * units, units, packed, tile,
                                 ahead(i));
@@ -101,8 +106,13 @@ struct Steps {
                             with_lanes<B>(units - u, [&](auto lanes) {
                                 for (std::size_t m = 0; m < count; ++m) {
                                     const std::size_t at = (b + m) * units + u;
-                                    f(lanes, u, tile + (m * vectors + v) * Cell::gates * width, m,
-                                      ForwardRow<T>{gates + (b + m) * columns + u, h0 + at,
+                                    T* row = gates + (b + m) * columns + u;
+                                    const std::size_t in_tile = (m * vectors + v) * width;
+                                    f(lanes, u, tile + in_tile * Cell::gates, m,
+                                      ForwardRow<T>{row,
+                                                    s.x != nullptr ? input_tile + in_tile * Cell::inputs
+                                                                   : row + Cell::first_input * units,
+                                                    s.x != nullptr ? width : units, h0 + at,
                                                     cell_state(c0, at), h1 + at, cell_state(c1, at)});
                                 }
                             });
@@ -124,6 +134,7 @@ struct Steps {
                 }
             });
             gates += batch * columns;
+            x += s.x != nullptr ? batch * s.features : 0;
             before = after;
             after += batch;
         }
@@ -140,6 +151,25 @@ struct Steps {
     }
 
   private:
+    /// [block of units], columns as multiply takes them: [register of the block][group][unit of the
+    /// register], zeros after the last unit; given which of the kernel's groups stands there.
+    template <std::size_t groups, class KerasGroup>
+    static void pack_blocks(std::size_t units, std::size_t depth, const T* kernel, const KerasGroup& group,
+                            T* packed) {
+        for (std::size_t first = 0; first < units; first += forward_vectors * width) {
+            const std::size_t vectors = min(forward_vectors, registers(units - first)) * groups;
+            pack_columns<B>(
+                vectors, depth,
+                [&](std::size_t k, std::size_t v) {
+                    const std::size_t u = first + v / groups * width;
+                    const T* row = kernel + (k * groups + group(v % groups)) * units;
+                    return Lanes<B>(units - u).load(row + u);
+                },
+                packed);
+            packed += vectors * width * depth;
+        }
+    }
+
     /// Elements of gates up to which what a step works on is taken to be in a cache that is near.
     static constexpr std::size_t near = std::size_t{1} << 16;
 
@@ -170,15 +200,16 @@ struct Steps {
     }
 
     /// ahead(i): the part of the next block's weights that a call asks for during its tile i, where they are
-    /// too many to be in a near cache. Blocks have `vectors` registers of so many k.
+    /// too many to be in a near cache. Of every unit there are so many columns, each `depth` long.
     template <class Call>
-    static auto next_weights(const Call& s, std::size_t first, std::size_t next, std::size_t vectors,
-                             std::size_t depth) {
-        const std::size_t passes = std::max<std::size_t>(1, vectors / tile_vectors<B>);
+    static auto next_weights(const Call& s, const T* packed, std::size_t columns, std::size_t depth,
+                             std::size_t first, std::size_t next) {
+        const std::size_t size = (next > first ? next - first : first - next) * columns;
+        const std::size_t pass = tile_vectors<B> * width, passes = size < pass ? 1 : size / pass;
         const std::size_t shares = (s.tiles.last - s.tiles.first) * passes;
-        const bool far = s.batch > few_rows && next != first && packed_size(s.units) > near;
-        const T* begin = s.packed + (far ? next : first) * Cell::gates * s.units;
-        const std::size_t step = far ? (vectors * width + shares - 1) / shares : 0;
+        const bool far = s.batch > few_rows && packed_size(s.units) > near;
+        const T* begin = packed + (far ? next : first) * columns * depth;
+        const std::size_t step = far ? (size + shares - 1) / shares : 0;
         return [=, tile = s.tiles.first, each = passes * depth * step](std::size_t i) {
             return Ahead<T>{begin + (i - tile) * each, step};
         };
@@ -203,7 +234,7 @@ struct Steps {
         for_each_block(
             units, block, step.index, [&](std::size_t first, std::size_t vectors, std::size_t next) {
                 const T* packed = s.packed + first * Cell::gates * units;
-                const auto ahead = next_weights(s, first, next, vectors, Cell::gates * units);
+                const auto ahead = next_weights(s, s.packed, 1, Cell::gates * units, first, next);
                 for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
                     const std::size_t b = s.tiles.starts[i],
                                       count = min(s.tiles.starts[i + 1], step.batch) - b;
@@ -293,6 +324,8 @@ inline constexpr RecurrentSteps<typename StepsOfCell::T> recurrent_steps{
     .packed_size = StepsOfCell::packed_size,
     .pack_forward = StepsOfCell::pack_forward,
     .pack_backward = StepsOfCell::pack_backward,
+    .packed_input_size = StepsOfCell::packed_input_size,
+    .pack_input = StepsOfCell::pack_input,
     .forward = StepsOfCell::forward,
     .backward = StepsOfCell::backward,
 };

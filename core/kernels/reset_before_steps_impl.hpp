@@ -34,6 +34,7 @@ struct ResetBeforeSteps {
         return registers(units) * width * gates * units;
     }
     static std::size_t packed_size(std::size_t units) { return packed_gates(units, 3); }
+    static constexpr std::nullptr_t packed_input_size = nullptr, pack_input = nullptr;
 
     static void pack_forward(std::size_t units, const T* kernel, T* packed) {
         pack(
