@@ -74,8 +74,9 @@ void RecurrentInput<T>::for_each_id(const Chunk& chunk, const F& f) const {
 template <class T>
 void RecurrentInput<T>::give(const Chunk& chunk, ForwardSteps<T>& call) {
     // A block of W that is read again for the next tile of samples should not be too long for the caches.
+    // Without features there is no x to give.
     constexpr std::size_t fewest_samples = 4, most_features = 1024;
-    const bool in_time_loop = steps_.pack_input != nullptr && x_.ids == nullptr &&
+    const bool in_time_loop = steps_.pack_input != nullptr && x_.ids == nullptr && sizes_.features > 0 &&
                               sizes_.batch >= fewest_samples && sizes_.features <= most_features;
     if (!in_time_loop) return project(chunk, call.gates);
     if (packed_.size() == 0) {
