@@ -6,9 +6,8 @@
 // A cell has
 //   gates       groups of recurrent weights for every unit
 //   columns     groups of columns in the gate buffer
-//   inputs, first_input  of those, how many take an input's side, and the first of them: the order of these
-//   is
-//               that of Keras's kernel
+//   inputs      of those, how many have an input side, in the order of Keras's kernel
+//   first_input the first of these
 //   keras_gate  keras_gate[g]: where group g of the recurrent product stands in Keras's kernel
 //   passes_dh   whether h_{t-1} reaches h_t beside the recurrent product
 //   has_cell_state  whether there is a c beside h
@@ -18,8 +17,7 @@
 //   output      from the gates (or, without activate, from the product) to the new state
 //   backward    from the gradient of h_t to that of the gates
 // `lanes` are Lanes or AllLanes. Row pointers point to the first unit of the register; group g of the gate
-// buffer and of the bias is at [g * units], the input side's g-th one at
-// [g * input_stride].
+// buffer and of the bias is at [g * units], the g-th input side at [g * input_stride].
 
 #include <array>
 #include <cstddef>

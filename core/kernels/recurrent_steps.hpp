@@ -19,12 +19,12 @@ namespace seqgrad::kernels {
 ///     gru_reset_before  C = 4U: r h_{t-1} | z | r | h
 ///
 /// The gate buffer runs through a life of its own: the caller fills it with the input side x_t W_x (the first
-/// U columns of the grus excepted), or gives x and W_x, `forward` turns that into the activated gates
-/// (simple_rnn: leaves it or, given x, the buffer as it was),
-/// `backward` turns those into the gradients of what went into the activations. The two h groups of gru then
-/// hold the gradients of h_{t-1} W_h and x_t W_x for the candidate, so that the first 3U columns belong to
-/// the recurrent weights and the last 3U to the input weights. gru_reset_before's r h_{t-1} stays as it is:
-/// it is what the candidate's recurrent weights were multiplied by.
+/// U columns of the grus excepted) or gives x and W_x, `forward` turns that into the activated gates
+/// (simple_rnn: leaves the buffer as it is), `backward` turns those into the gradients of what went into the
+/// activations. The two h groups of gru then hold the gradients of h_{t-1} W_h and x_t W_x for the candidate,
+/// so that the first 3U columns belong to the recurrent weights and the last 3U to the input weights.
+/// gru_reset_before's r h_{t-1} stays as it is: it is what the candidate's recurrent weights were multiplied
+/// by.
 ///
 /// Samples come in tiles, whose rows are multiplied at once: tile i holds samples [starts[i], starts[i + 1]),
 /// at most tile_rows of the cell. A call works on the samples of some of the tiles only, so that several
