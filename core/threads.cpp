@@ -33,11 +33,17 @@ void pause() {
 #endif
 }
 
-/// Waits until `value` is not `old`. An operation is often followed by the next one at once, and waking a
-/// sleeping thread takes longer than many of them: so it looks for a while before it sleeps.
+/// Looks at a value, of 25 to 50 nanoseconds each. An operation is often followed by the next one at once,
+/// and waking a sleeping thread takes longer than many of them.
+constexpr int looks_between_operations = 8000;
+/// Within an operation, where the others are about as far; or the system has taken a thread's processor away.
+constexpr int looks_between_steps = 1000;
+/// For other threads to come; one that sleeps has woken by then.
+constexpr int looks_for_others = 2000;
+
+/// Waits until `value` is not `old`: looks for a while, then sleeps.
 template <class V>
-void await_change(const std::atomic<V>& value, V old) {
-    constexpr int looks = 8000;  // 200 to 400 microseconds
+void await_change(const std::atomic<V>& value, V old, int looks = looks_between_operations) {
     for (int i = 0; i < looks; ++i) {
         if (value.load(std::memory_order_acquire) != old) return;
         pause();
@@ -83,10 +89,10 @@ thread_local bool inside_task = false;
 /// Threads that help the one that calls.
 class Team {
   public:
-    /// Works on the job with so many helpers at most.
-    void run(Job& job, std::size_t helpers) {
+    /// Works on the job with so many helpers at most; not at all, and returns false, where they help another.
+    bool run(Job& job, std::size_t helpers) {
         const std::unique_lock only(busy_, std::try_to_lock);
-        if (!only.owns_lock()) return work(job);
+        if (!only.owns_lock()) return false;
         grow(helpers);
         {
             const std::lock_guard lock(mutex_);
@@ -101,15 +107,17 @@ class Team {
             job_ = nullptr;
         }
         for (std::uint32_t left = helping_; left > 0; left = helping_) await_change(helping_, left);
+        return true;
     }
 
-  private:
+    /// Works on it alone.
     static void work(Job& job) {
         inside_task = true;
         job.work();
         inside_task = false;
     }
 
+  private:
     void grow(std::size_t helpers) {
         try {
             for (; threads_ < helpers; ++threads_) {
@@ -187,10 +195,55 @@ void run_parallel(std::size_t tasks, void (*run)(void* context, std::size_t task
     const std::size_t threads = std::min(tasks, num_threads());
     if (threads == 1 || inside_task) {
         job.work();
-    } else {
-        team().run(job, threads - 1);
+    } else if (!team().run(job, threads - 1)) {
+        Team::work(job);
     }
     job.rethrow();
+}
+
+std::optional<std::size_t> Crew::join() noexcept {
+    std::uint32_t state = state_.load(std::memory_order_acquire);
+    do {
+        if ((state & closed) != 0) return std::nullopt;
+    } while (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel));
+    const std::size_t member = state;
+    if (member == 0) {
+        for (int i = 0; i < looks_for_others && state_.load(std::memory_order_acquire) < most_; ++i) pause();
+        state_.fetch_or(closed, std::memory_order_acq_rel);
+        state_.notify_all();
+    } else {
+        while (((state = state_.load(std::memory_order_acquire)) & closed) == 0) await_change(state_, state);
+    }
+    return member;
+}
+
+void Crew::meet() noexcept {
+    const std::uint32_t meeting = meetings_.load(std::memory_order_acquire);
+    if (met_.fetch_add(1, std::memory_order_acq_rel) + 1 < size())
+        return await_change(meetings_, meeting, looks_between_steps);
+    met_.store(0, std::memory_order_relaxed);
+    meetings_.fetch_add(1, std::memory_order_release);
+    meetings_.notify_all();
+}
+
+void run_crew(std::size_t most, void (*run)(void* context, Crew& crew, std::size_t member), void* context) {
+    struct Call {
+        Crew crew;
+        void (*run)(void*, Crew&, std::size_t);
+        void* context;
+    };
+    const auto take_part = [](void* context, std::size_t) {
+        Call& call = *static_cast<Call*>(context);
+        if (const auto member = call.crew.join()) call.run(call.context, call.crew, *member);
+    };
+    most = std::min(most, num_threads());
+    if (most > 1 && !inside_task) {
+        Call call{Crew(most), run, context};
+        Job job(most, take_part, &call);
+        if (team().run(job, most - 1)) return;
+    }
+    Call alone{Crew(1), run, context};
+    take_part(&alone, 0);
 }
 
 }  // namespace detail

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <type_traits>
 
 #include "seqgrad/core/threads.hpp"
@@ -36,6 +39,44 @@ void parallel_runs(std::size_t count, std::size_t work, F&& f) {
     const std::size_t runs =
         std::max<std::size_t>(1, std::min({count, work / least_parallel_work, num_threads()}));
     parallel_for(runs, [&](std::size_t i) { f(i * count / runs, (i + 1) * count / runs); });
+}
+
+/// Threads that go through the same steps at the same time, each with its part of every step.
+class Crew {
+  public:
+    /// For so many members at most, from 1.
+    explicit Crew(std::size_t most) : most_(static_cast<std::uint32_t>(most)) {}
+
+    /// Makes the calling thread a member and returns its number, 0, 1, ...; nothing where it comes too late.
+    /// The first one waits a moment for the others, all wait for its decision that nobody else will come.
+    std::optional<std::size_t> join() noexcept;
+    /// Members; known to those who have joined.
+    std::size_t size() const noexcept { return state_.load(std::memory_order_relaxed) & ~closed; }
+    /// Returns when all members have called it as often. What they wrote before is then seen by all.
+    void meet() noexcept;
+
+  private:
+    static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
+
+    std::uint32_t most_;
+    std::atomic<std::uint32_t> state_ = 0;  // members so far, and whether it is closed
+    std::atomic<std::uint32_t> met_ = 0, meetings_ = 0;
+};
+
+/// run(context, crew, member) for every member of a crew of at most so many threads.
+void run_crew(std::size_t most, void (*run)(void* context, Crew& crew, std::size_t member), void* context);
+
+/// f(crew, member) for every member < crew.size(), each on a thread of its own. Of these there are `most`, or
+/// as many as come within a moment, the calling one alone if need be: results must not depend on it.
+template <class F>
+void parallel_crew(std::size_t most, F&& f) {
+    static_assert(std::is_nothrow_invocable_v<F, Crew&, std::size_t>, "others would wait for ever");
+    run_crew(
+        most,
+        [](void* context, Crew& crew, std::size_t member) {
+            (*static_cast<std::remove_reference_t<F>*>(context))(crew, member);
+        },
+        &f);
 }
 
 }  // namespace seqgrad::detail
