@@ -1,6 +1,7 @@
 #include "seqgrad/core/kernels/cell.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "seqgrad/core/internal/parallel.hpp"
 #include "seqgrad/core/kernels/tables.hpp"
@@ -31,14 +32,42 @@ void arrange_bias(Cell cell, std::size_t units, const T* bias, T* arranged) {
     }
 }
 
-/// Runs a time loop over all tiles, on several threads where its work is worth it.
-template <class Call>
-void share(void (*loop)(const Call&), const SampleTiles& tiles, std::size_t work, const Call& call) {
-    detail::parallel_runs(tiles.count(), work, [&](std::size_t first, std::size_t last) {
-        Call part = call;
-        part.tiles = tiles.run(first, last);
-        loop(part);
-    });
+/// How many parts of the units are worth a thread each, in a time loop over so many rows.
+template <class T, class Call>
+std::size_t worthy_parts(const RecurrentSteps<T>& steps, std::size_t rows, const Call& call) {
+    // One whose processor works for another thread would keep all waiting in every step.
+    static const std::size_t processors = std::thread::hardware_concurrency();
+    // A row times the weights takes twice as long as the same work in a large product.
+    constexpr std::size_t least_work = detail::least_parallel_work / 2, least_work_of_step = 1 << 13;
+    const std::size_t weights = steps.packed_size(call.units);
+    return std::max<std::size_t>(1,
+                                 std::min({steps.parts(call.units, call.batch), weights * rows / least_work,
+                                           weights * call.batch / least_work_of_step, processors}));
+}
+
+/// Runs a time loop over all tiles, on several threads where its work is worth it. They share the samples,
+/// or, where these are a single tile, the units.
+template <class T, class Call>
+void share(const RecurrentSteps<T>& steps, void (*loop)(const Call&), const SampleTiles& tiles,
+           std::size_t rows, const Call& call) {
+    if (tiles.count() == 1) {
+        return detail::parallel_crew(
+            worthy_parts(steps, rows, call), [&](detail::Crew& crew, std::size_t member) noexcept {
+                Call part = call;
+                part.tiles = tiles.run(0, 1);
+                part.part = {.index = member,
+                             .count = crew.size(),
+                             .meet = [](void* all) { static_cast<detail::Crew*>(all)->meet(); },
+                             .crew = &crew};
+                loop(part);
+            });
+    }
+    detail::parallel_runs(tiles.count(), steps.packed_size(call.units) * rows,
+                          [&](std::size_t first, std::size_t last) {
+                              Call part = call;
+                              part.tiles = tiles.run(first, last);
+                              loop(part);
+                          });
 }
 
 }  // namespace
@@ -100,13 +129,13 @@ SampleTiles::SampleTiles(std::size_t batch, std::size_t most_rows) {
 template <class T>
 void run_forward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
                  const ForwardSteps<T>& call) {
-    share(steps.forward, tiles, steps.packed_size(call.units) * rows, call);
+    share(steps, steps.forward, tiles, rows, call);
 }
 
 template <class T>
 void run_backward(const RecurrentSteps<T>& steps, const SampleTiles& tiles, std::size_t rows,
                   const BackwardSteps<T>& call) {
-    share(steps.backward, tiles, steps.packed_size(call.units) * rows, call);
+    share(steps, steps.backward, tiles, rows, call);
 }
 
 template <class T>

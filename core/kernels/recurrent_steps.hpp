@@ -35,10 +35,20 @@ struct Tiles {
     std::size_t first, last;
 };
 
+/// The units of a call that works on some of them only, while others work on the rest: part `index` of
+/// `count`. Every step needs what all of them have written in the one before.
+struct UnitsPart {
+    std::size_t index = 0, count = 1;
+    /// Returns when all parts have called it as often.
+    void (*meet)(void* crew) = nullptr;
+    void* crew = nullptr;
+};
+
 template <class T>
 struct ForwardSteps {
     std::size_t batch, steps, units;
     Tiles tiles = {};
+    UnitsPart part = {};
     /// [n]: samples of each step; null: B.
     const std::size_t* active;
     /// Recurrent weights as written by pack_forward.
@@ -65,6 +75,7 @@ template <class T>
 struct BackwardSteps {
     std::size_t batch, steps, units;
     Tiles tiles = {};
+    UnitsPart part = {};
     /// [n]: samples of each step; null: B.
     const std::size_t* active;
     /// Recurrent weights as written by pack_backward.
@@ -94,6 +105,8 @@ template <class T>
 struct RecurrentSteps {
     /// The most samples of a tile.
     std::size_t tile_rows;
+    /// The most parts that the units can be cut into, for a batch of so many samples.
+    std::size_t (*parts)(std::size_t units, std::size_t batch);
     /// Elements that pack_forward and pack_backward write; their target must be aligned to 64 bytes.
     std::size_t (*packed_size)(std::size_t units);
     /// From a recurrent kernel [U, gates U] in Keras's order of gates.

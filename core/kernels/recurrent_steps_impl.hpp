@@ -2,6 +2,7 @@
 
 // Builds the time loops of one instruction set; included by that set's translation unit only.
 
+#include <algorithm>
 #include <cstddef>
 
 #include "seqgrad/core/kernels/cells.hpp"
@@ -35,6 +36,12 @@ struct Steps {
     }
     static std::size_t packed_input_size(std::size_t units, std::size_t features) {
         return registers(units) * width * Cell::inputs * features;
+    }
+
+    static std::size_t parts(std::size_t units, std::size_t batch) {
+        constexpr std::size_t vectors = std::max(forward_vectors, backward_vectors);
+        const std::size_t block = vectors * blocks_at_once(batch);
+        return (registers(units) + block - 1) / block;
     }
 
     static void pack_forward(std::size_t units, const T* kernel, T* packed) {
@@ -76,7 +83,7 @@ struct Steps {
             T* h1 = s.h + after * units;
             const T* c0 = cell_state(s.c, before * units);
             T* c1 = cell_state(s.c, after * units);
-            for_each_block(units, block, t, [&](std::size_t first, std::size_t vectors, std::size_t next) {
+            for_each_block(s, block, t, [&](std::size_t first, std::size_t vectors, std::size_t next) {
                 const T* packed = s.packed + first * Cell::gates * units;
                 const auto ahead = next_weights(s, s.packed, Cell::gates, units, first, next);
                 const auto input_ahead =
@@ -133,6 +140,7 @@ struct Steps {
                     });
                 }
             });
+            meet(s.part);
             gates += batch * columns;
             x += s.x != nullptr ? batch * s.features : 0;
             before = after;
@@ -146,6 +154,7 @@ struct Steps {
         for (std::size_t t = s.steps; t-- > 0;) {
             step = step_before(s, step, t);
             backward_step(s, step);
+            meet(s.part);
         }
         finish(s);
     }
@@ -187,15 +196,22 @@ struct Steps {
         }
     }
 
-    /// f(first unit, registers, first unit of the next block) for every block of units of a step. Every other
-    /// step begins with the last one: what the step before it has left in the caches is read first, so that
-    /// the last block of a step is also its next.
-    template <class F>
-    static void for_each_block(std::size_t units, std::size_t block, std::size_t step, const F& f) {
-        const std::size_t size = block * width, last = (units + size - 1) / size - 1;
-        for (std::size_t i = 0; i <= last; ++i) {
-            const auto first = [&](std::size_t n) { return (step % 2 == 0 ? n : last - n) * size; };
-            f(first(i), min(block, registers(units - first(i))), first(min(i + 1, last)));
+    /// Waits for the other parts of the units.
+    static void meet(const UnitsPart& part) {
+        if (part.count > 1) part.meet(part.crew);
+    }
+
+    /// f(first unit, registers, first unit of the next block) for every block of a call's units in a step.
+    /// Every other step begins with the last one: what the step before it has left in the caches is read
+    /// first, so that the last block of a step is also its next.
+    template <class Call, class F>
+    static void for_each_block(const Call& s, std::size_t block, std::size_t step, const F& f) {
+        const std::size_t size = block * width, blocks = (s.units + size - 1) / size;
+        const std::size_t begin = s.part.index * blocks / s.part.count;
+        const std::size_t last = (s.part.index + 1) * blocks / s.part.count - 1;
+        for (std::size_t i = begin; i <= last; ++i) {
+            const auto first = [&](std::size_t n) { return (step % 2 == 0 ? n : begin + last - n) * size; };
+            f(first(i), min(block, registers(s.units - first(i))), first(min(i + 1, last)));
         }
     }
 
@@ -231,55 +247,53 @@ struct Steps {
         const std::size_t block = backward_vectors * blocks_at_once(s.batch);
         const bool far = s.steps * s.batch * columns > near;
         alignas(64) T tile[tile_blocks * backward_vectors * width];
-        for_each_block(
-            units, block, step.index, [&](std::size_t first, std::size_t vectors, std::size_t next) {
-                const T* packed = s.packed + first * Cell::gates * units;
-                const auto ahead = next_weights(s, s.packed, 1, Cell::gates * units, first, next);
-                for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
-                    const std::size_t b = s.tiles.starts[i],
-                                      count = min(s.tiles.starts[i + 1], step.batch) - b;
-                    T* d_bias = s.d_bias + i * columns;
-                    if (far) {
-                        fetch_gates(gates + b * columns + first, count, units);
-                        fetch(h0 + b * units + first, count, units);
-                        fetch(h1 + b * units + first, count, units);
-                        if (Cell::has_cell_state) fetch(c0 + b * units + first, count, units);
-                        if (s.d_sequence) {
-                            for (std::size_t m = 0; m < count; ++m)
-                                __builtin_prefetch(output_gradient(s, step, b + m) + first);
-                        }
-                    }
-                    // Samples whose last step this is have their gradient in dh already.
-                    const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
-                    if (going_on > 0) {
-                        multiply<B>(going_on, vectors, Cell::gates * units, later + b * columns, columns,
-                                    packed, tile, ahead(i));
-                    }
-                    for (std::size_t v = 0; v < vectors; ++v) {
-                        const std::size_t u = first + v * width;
-                        with_lanes<B>(units - u, [&](auto lanes) {
-                            B sums[Cell::columns];
-                            for (std::size_t g = 0; g < Cell::columns; ++g)
-                                sums[g] = lanes.load(d_bias + g * units + u);
-                            for (std::size_t m = 0; m < count; ++m) {
-                                const std::size_t at = (b + m) * units + u;
-                                B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
-                                                                 tile + (m * vectors + v) * width)
-                                                    : lanes.load(s.dh + at);
-                                if (s.d_sequence) {
-                                    dh += lanes.load(output_gradient(s, step, b + m) + u);
-                                }
-                                Cell::backward(lanes, units, dh,
-                                               {gates + (b + m) * columns + u, h0 + at, h1 + at,
-                                                cell_state(c0, at), s.dh + at, cell_state(s.dc, at)},
-                                               sums);
-                            }
-                            for (std::size_t g = 0; g < Cell::columns; ++g)
-                                lanes.store(d_bias + g * units + u, sums[g]);
-                        });
+        for_each_block(s, block, step.index, [&](std::size_t first, std::size_t vectors, std::size_t next) {
+            const T* packed = s.packed + first * Cell::gates * units;
+            const auto ahead = next_weights(s, s.packed, 1, Cell::gates * units, first, next);
+            for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < step.batch; ++i) {
+                const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], step.batch) - b;
+                T* d_bias = s.d_bias + i * columns;
+                if (far) {
+                    fetch_gates(gates + b * columns + first, count, units);
+                    fetch(h0 + b * units + first, count, units);
+                    fetch(h1 + b * units + first, count, units);
+                    if (Cell::has_cell_state) fetch(c0 + b * units + first, count, units);
+                    if (s.d_sequence) {
+                        for (std::size_t m = 0; m < count; ++m)
+                            __builtin_prefetch(output_gradient(s, step, b + m) + first);
                     }
                 }
-            });
+                // Samples whose last step this is have their gradient in dh already.
+                const std::size_t going_on = step.later > b ? min(count, step.later - b) : 0;
+                if (going_on > 0) {
+                    multiply<B>(going_on, vectors, Cell::gates * units, later + b * columns, columns, packed,
+                                tile, ahead(i));
+                }
+                for (std::size_t v = 0; v < vectors; ++v) {
+                    const std::size_t u = first + v * width;
+                    with_lanes<B>(units - u, [&](auto lanes) {
+                        B sums[Cell::columns];
+                        for (std::size_t g = 0; g < Cell::columns; ++g)
+                            sums[g] = lanes.load(d_bias + g * units + u);
+                        for (std::size_t m = 0; m < count; ++m) {
+                            const std::size_t at = (b + m) * units + u;
+                            B dh = m < going_on ? from_later(s, lanes, step.row + step.batch + b + m, at,
+                                                             tile + (m * vectors + v) * width)
+                                                : lanes.load(s.dh + at);
+                            if (s.d_sequence) {
+                                dh += lanes.load(output_gradient(s, step, b + m) + u);
+                            }
+                            Cell::backward(lanes, units, dh,
+                                           {gates + (b + m) * columns + u, h0 + at, h1 + at,
+                                            cell_state(c0, at), s.dh + at, cell_state(s.dc, at)},
+                                           sums);
+                        }
+                        for (std::size_t g = 0; g < Cell::columns; ++g)
+                            lanes.store(d_bias + g * units + u, sums[g]);
+                    });
+                }
+            }
+        });
     }
 
     /// What reaches h_t from the next step, `row`, given its gates' gradients times the weights.
@@ -299,7 +313,7 @@ struct Steps {
         const std::size_t units = s.units, columns = Cell::columns * units, batch = samples(s, 0);
         const std::size_t block = backward_vectors * blocks_at_once(s.batch);
         alignas(64) T tile[tile_blocks * backward_vectors * width];
-        for_each_block(units, block, 0, [&](std::size_t first, std::size_t vectors, std::size_t) {
+        for_each_block(s, block, 0, [&](std::size_t first, std::size_t vectors, std::size_t) {
             const T* packed = s.packed + first * Cell::gates * units;
             for (std::size_t i = s.tiles.first; i < s.tiles.last && s.tiles.starts[i] < batch; ++i) {
                 const std::size_t b = s.tiles.starts[i], count = min(s.tiles.starts[i + 1], batch) - b;
@@ -321,6 +335,7 @@ struct Steps {
 template <class StepsOfCell>
 inline constexpr RecurrentSteps<typename StepsOfCell::T> recurrent_steps{
     .tile_rows = tile_rows,
+    .parts = StepsOfCell::parts,
     .packed_size = StepsOfCell::packed_size,
     .pack_forward = StepsOfCell::pack_forward,
     .pack_backward = StepsOfCell::pack_backward,

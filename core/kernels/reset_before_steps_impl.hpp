@@ -36,6 +36,9 @@ struct ResetBeforeSteps {
     static std::size_t packed_size(std::size_t units) { return packed_gates(units, 3); }
     static constexpr std::nullptr_t packed_input_size = nullptr, pack_input = nullptr;
 
+    /// Never cut: the second product of a step needs the results of the first for all units.
+    static std::size_t parts(std::size_t, std::size_t) { return 1; }
+
     static void pack_forward(std::size_t units, const T* kernel, T* packed) {
         pack(
             units, units, 2,

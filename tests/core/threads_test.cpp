@@ -1,5 +1,7 @@
 #include "seqgrad/core/threads.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <stdexcept>
@@ -38,14 +40,19 @@ std::vector<T> copy(const Tensor<T>& tensor) {
     return {tensor.data(), tensor.data() + tensor.size()};
 }
 
-constexpr std::size_t units = 141;
+struct Sizes {
+    std::size_t batch, steps, features, units;
+};
+/// Enough for several threads to share every part of the work, also where half of the steps are masked: by
+/// samples, and by units where the samples are few.
+constexpr Sizes many_samples{61, 17, 140, 141}, one_sample{1, 40, 14, 300}, few_samples{5, 17, 14, 300};
 
 /// All that comes out of a layer, forward and backward, one after the other. `apply` is given x, kernel,
 /// recurrent kernel, bias and h_0.
 template <class T, class Apply>
-std::vector<T> results_of_layer(std::size_t groups, const Shape& bias, const Apply& apply) {
-    // Enough for several threads to share every part of the work, also where half of the steps are masked.
-    constexpr std::size_t batch = 61, steps = 17, features = 140;
+std::vector<T> results_of_layer(const Sizes& sizes, std::size_t groups, const Shape& bias,
+                                const Apply& apply) {
+    const auto& [batch, steps, features, units] = sizes;
     Generator random(7);
     const auto draw = [&](const Shape& shape) {
         return parameter(Tensor<T>(random.uniform<T>(shape) * T(0.2) - T(0.1)));
@@ -71,18 +78,21 @@ std::vector<T> results_of_layer(std::size_t groups, const Shape& bias, const App
 }
 
 template <class T>
-std::vector<std::vector<T>> results_of_all_layers() {
+std::vector<std::vector<T>> results_of_all_layers(const Sizes& sizes) {
+    const std::size_t units = sizes.units;
     std::vector<std::vector<T>> out;
-    out.push_back(results_of_layer<T>(1, {units}, [](const auto& in, const RecurrentOptions& options) {
+    out.push_back(results_of_layer<T>(sizes, 1, {units}, [](const auto& in, const RecurrentOptions& options) {
         return simple_rnn<T>(in[0], in[1], in[2], in[3], in[4], options);
     }));
-    out.push_back(results_of_layer<T>(4, {4 * units}, [](const auto& in, const RecurrentOptions& options) {
-        return lstm<T>(in[0], in[1], in[2], in[3], in[4], {}, options);
-    }));
-    out.push_back(results_of_layer<T>(3, {2, 3 * units}, [](const auto& in, const RecurrentOptions& options) {
-        return gru<T>(in[0], in[1], in[2], in[3], in[4], options);
-    }));
-    out.push_back(results_of_layer<T>(3, {3 * units}, [](const auto& in, RecurrentOptions options) {
+    out.push_back(
+        results_of_layer<T>(sizes, 4, {4 * units}, [](const auto& in, const RecurrentOptions& options) {
+            return lstm<T>(in[0], in[1], in[2], in[3], in[4], {}, options);
+        }));
+    out.push_back(
+        results_of_layer<T>(sizes, 3, {2, 3 * units}, [](const auto& in, const RecurrentOptions& options) {
+            return gru<T>(in[0], in[1], in[2], in[3], in[4], options);
+        }));
+    out.push_back(results_of_layer<T>(sizes, 3, {3 * units}, [](const auto& in, RecurrentOptions options) {
         options.reset_after = false;
         return gru<T>(in[0], in[1], in[2], in[3], in[4], options);
     }));
@@ -150,13 +160,57 @@ TEST_CASE("A task's own calls run on its thread") {
     CHECK(elsewhere == 0);
 }
 
+TEST_CASE("A crew's members take every step together") {
+    for (const std::size_t threads : {1u, 2u, 3u, 8u}) {
+        CAPTURE(threads);
+        const WithThreads with(threads);
+        for (const std::size_t most : {1u, 2u, 5u}) {
+            CAPTURE(most);
+            constexpr std::size_t steps = 20;
+            std::array<std::size_t, 5> done{};  // steps of each member, written by it alone
+            std::atomic<std::size_t> members = 0, size = 0, early = 0;
+            detail::parallel_crew(most, [&](detail::Crew& crew, std::size_t member) noexcept {
+                ++members;
+                size = crew.size();
+                for (std::size_t step = 1; step <= steps; ++step) {
+                    done[member] = step;
+                    crew.meet();
+                    for (std::size_t other = 0; other < crew.size(); ++other) early += done[other] != step;
+                    crew.meet();
+                }
+            });
+            CHECK(members == size);
+            CHECK(size >= 1);
+            CHECK(size <= std::min(most, threads));
+            CHECK(early == 0);
+            for (std::size_t member = 0; member < done.size(); ++member)
+                CHECK(done[member] == (member < size ? steps : 0));
+        }
+    }
+}
+
+TEST_CASE("A crew has one member inside a task") {
+    const WithThreads with(2);
+    std::atomic<std::size_t> members = 0;
+    detail::parallel_for(4, [&](std::size_t) {
+        detail::parallel_crew(2, [&](detail::Crew& crew, std::size_t) noexcept { members += crew.size(); });
+    });
+    CHECK(members == 4);
+}
+
 TEST_CASE("Several threads can call at once") {
     const WithThreads with(3);
     std::atomic<int> calls = 0;
     std::vector<std::thread> callers;
     for (int c = 0; c < 4; ++c) {
         callers.emplace_back([&] {
-            for (int round = 0; round < 50; ++round) detail::parallel_for(10, [&](std::size_t) { ++calls; });
+            for (int round = 0; round < 50; ++round) {
+                detail::parallel_for(9, [&](std::size_t) { ++calls; });
+                detail::parallel_crew(3, [&](detail::Crew& crew, std::size_t member) noexcept {
+                    crew.meet();
+                    calls += member == 0 ? 1 : 0;
+                });
+            }
         });
     }
     for (std::thread& caller : callers) caller.join();
@@ -173,8 +227,12 @@ TEST_CASE("Results do not depend on the number of threads") {
         Generator random(3);
         const Tensor<float> a = random.uniform<float>({1000, 150}), b = random.uniform<float>({150, 300});
         const Tensor<float> c = matmul(constant(a), constant(b)).value();
-        auto floats = results_of_all_layers<float>();
-        auto doubles = results_of_all_layers<double>();
+        std::vector<std::vector<float>> floats;
+        std::vector<std::vector<double>> doubles;
+        for (const Sizes& sizes : {many_samples, one_sample, few_samples}) {
+            for (auto& layer : results_of_all_layers<float>(sizes)) floats.push_back(std::move(layer));
+            for (auto& layer : results_of_all_layers<double>(sizes)) doubles.push_back(std::move(layer));
+        }
         if (threads == 1) {
             product = c;
             single = std::move(floats);
