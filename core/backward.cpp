@@ -21,15 +21,15 @@ class Pass {
     using Node = detail::Node<T>;
     using NodeRef = detail::NodeRef<T>;
 
-    explicit Pass(const Variable<T>& output) : output_(output.node()) {
-        collect();
-        const auto newer = [](const Node* a, const Node* b) { return a->order > b->order; };
-        if (!std::ranges::is_sorted(operations_, newer)) std::ranges::sort(operations_, newer);
+    /// `wanted`: what all nodes' is at first.
+    Pass(const Variable<T>& output, bool wanted) : output_(output.node()) {
+        if (!collect(wanted))
+            std::ranges::sort(operations_, [](const Node* a, const Node* b) { return a->order > b->order; });
     }
     ~Pass() {
         // A node may end with the one whose input it is, which comes later in this order.
-        for_each_upwards([](Node& node) {
-            node.drop_pending();
+        for_each_upwards([this](Node& node) {
+            if (!complete_ || keeps_pending(node)) node.drop_pending();
             node.collected = node.wanted = node.target = false;
             if (node.graph_freed) node.free_inputs();
         });
@@ -39,13 +39,11 @@ class Pass {
 
     /// Afterwards the gradients of leaves, and of nodes that are targets or retain theirs, are pending.
     void run(const detail::ValueRef<T>& gradient, bool retain_graph) {
-        for (const Node* node : operations_) {
-            if (node->graph_freed) {
-                throw ValueError(
-                    fmt::format("backward: the graph below {} was freed by an earlier backward pass; give "
-                                "that one {{.retain_graph = true}}",
-                                node->op()));
-            }
+        if (freed_ != nullptr) {
+            throw ValueError(
+                fmt::format("backward: the graph below {} was freed by an earlier backward pass; give that "
+                            "one {{.retain_graph = true}}",
+                            freed_->op()));
         }
         output_->pending = gradient;
         for (Node* node : operations_) {
@@ -54,8 +52,9 @@ class Pass {
                 node->free_saved();
                 node->graph_freed = true;
             }
-            if (!node->target && !node->retains_grad) node->drop_pending();
+            if (!keeps_pending(*node)) node->drop_pending();
         }
+        complete_ = true;
     }
 
     /// f(node) for every node, inputs before those that they are inputs of.
@@ -65,18 +64,34 @@ class Pass {
         for (auto it = operations_.rbegin(); it != operations_.rend(); ++it) f(**it);
     }
 
+    /// f(node) for every node that may keep its gradient after the pass.
+    template <class F>
+    void for_each_keeper(const F& f) const {
+        for (Node* leaf : leaves_) f(*leaf);
+        for (Node* node : retaining_) f(*node);
+    }
+
   private:
-    void collect() {
+    static bool keeps_pending(const Node& node) { return node.is_leaf() || node.target || node.retains_grad; }
+
+    /// Finds all nodes, and returns whether the operations are in their order already. Everything that is
+    /// asked of each is asked here, when it is in cache.
+    bool collect(bool wanted) {
+        bool sorted = true;
         std::vector<Node*> stack;
         const auto visit = [&](Node* node) {
             if (node == nullptr || node->collected) return;
             node->collected = true;
+            node->wanted = wanted;
             if (node->is_leaf()) {
                 leaves_.push_back(node);
-            } else {
-                operations_.push_back(node);
-                stack.push_back(node);
+                return;
             }
+            sorted = sorted && (operations_.empty() || operations_.back()->order > node->order);
+            operations_.push_back(node);
+            stack.push_back(node);
+            if (node->retains_grad) retaining_.push_back(node);
+            if (node->graph_freed && (freed_ == nullptr || freed_->order < node->order)) freed_ = node;
         };
         visit(output_.get());
         while (!stack.empty()) {
@@ -84,6 +99,7 @@ class Pass {
             stack.pop_back();
             for (const NodeRef& input : node->inputs()) visit(input.get());
         }
+        return sorted;
     }
 
     void propagate(Node& node) {
@@ -104,8 +120,12 @@ class Pass {
     }
 
     NodeRef output_;
-    /// Operations newest first.
-    std::vector<Node*> operations_, leaves_;
+    /// Operations newest first; of these, the ones that retain their gradients.
+    std::vector<Node*> operations_, leaves_, retaining_;
+    /// The newest operation whose graph an earlier pass has freed.
+    const Node* freed_ = nullptr;
+    /// run() has come to its end.
+    bool complete_ = false;
 };
 
 template <class T>
@@ -137,11 +157,10 @@ Tensor<T> one_for(const char* function, const Variable<T>& loss) {
 template <class T>
 void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options) {
     check_output("backward", output, gradient.value());
-    Pass<T> pass(output);
-    pass.for_each_upwards([](detail::Node<T>& node) { node.wanted = true; });
+    Pass<T> pass(output, true);
     pass.run(gradient.value_ref(), options.retain_graph);
     // Only now, when nothing can fail any more, do gradients that are kept change.
-    pass.for_each_upwards([](detail::Node<T>& node) {
+    pass.for_each_keeper([](detail::Node<T>& node) {
         if (!node.pending) return;
         if (node.grad) {
             detail::add_to(node.grad->tensor, node.pending->tensor);
@@ -172,7 +191,7 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
             throw ValueError(
                 "grad: one of the variables requires no gradient (made by constant() or detach())");
     }
-    Pass<T> pass(output);
+    Pass<T> pass(output, false);
     for (const Variable<T>& v : variables) v.node()->target = v.node()->collected;
     // A node is worth visiting when a target lies below it.
     pass.for_each_upwards([](detail::Node<T>& node) {
