@@ -111,6 +111,9 @@ struct Cache {
         FreeBlock* const block = free[c.index];
         if (block == nullptr) return nullptr;
         free[c.index] = block->next;
+        // It is the next to be taken and written to, and may have left the caches.
+        constexpr int to_be_written = 1;
+        __builtin_prefetch(block->next, to_be_written);
         bytes -= c.bytes;
         return block;
     }
