@@ -171,7 +171,10 @@ def enter_environment(folder):
 def build(folder):
     run("cmake", "-S", ROOT, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", "-DSEQGRAD_BUILD_BENCH=ON",
         "-DSEQGRAD_BUILD_TESTS=OFF", "-DSEQGRAD_BUILD_EXAMPLES=OFF", what="configuring seqgrad")
-    run("cmake", "--build", folder, "--parallel", "--target", "compare_worker", what="building seqgrad")
+    # Make takes no number for "as many as there are files to compile", which no memory is enough for.
+    processors = str(len(os.sched_getaffinity(0)))
+    run("cmake", "--build", folder, "--parallel", processors, "--target", "compare_worker",
+        what="building seqgrad")
     return folder / "bench/compare_worker"
 
 
