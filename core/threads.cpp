@@ -217,13 +217,15 @@ std::optional<std::size_t> Crew::join() noexcept {
     return member;
 }
 
-void Crew::meet() noexcept {
-    const std::uint32_t meeting = meetings_.load(std::memory_order_acquire);
-    if (met_.fetch_add(1, std::memory_order_acq_rel) + 1 < size())
-        return await_change(meetings_, meeting, looks_between_steps);
-    met_.store(0, std::memory_order_relaxed);
-    meetings_.fetch_add(1, std::memory_order_release);
-    meetings_.notify_all();
+void Crew::meet(std::size_t member) noexcept {
+    std::atomic<std::uint32_t>& own = members_[member].meetings;
+    // Not a mere store: that could come after the look for those who sleep.
+    const std::uint32_t before = own.fetch_add(1, std::memory_order_acq_rel);
+    own.notify_all();
+    for (std::size_t other = 0; other < size(); ++other) {
+        // Others that were here before may have come to the next meeting by now.
+        if (other != member) await_change(members_[other].meetings, before, looks_between_steps);
+    }
 }
 
 void run_crew(std::size_t most, void (*run)(void* context, Crew& crew, std::size_t member), void* context) {
@@ -236,7 +238,7 @@ void run_crew(std::size_t most, void (*run)(void* context, Crew& crew, std::size
         Call& call = *static_cast<Call*>(context);
         if (const auto member = call.crew.join()) call.run(call.context, call.crew, *member);
     };
-    most = std::min(most, num_threads());
+    most = std::min({most, num_threads(), Crew::largest});
     if (most > 1 && !inside_task) {
         Call call{Crew(most), run, context};
         Job job(most, take_part, &call);

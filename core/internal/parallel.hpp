@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -44,7 +45,10 @@ void parallel_runs(std::size_t count, std::size_t work, F&& f) {
 /// Threads that go through the same steps at the same time, each with its part of every step.
 class Crew {
   public:
-    /// For so many members at most, from 1.
+    /// More would wait for each other for longer than they work.
+    static constexpr std::size_t largest = 16;
+
+    /// For so many members at most, from 1 to `largest`.
     explicit Crew(std::size_t most) : most_(static_cast<std::uint32_t>(most)) {}
 
     /// Makes the calling thread a member and returns its number, 0, 1, ...; nothing where it comes too late.
@@ -52,22 +56,29 @@ class Crew {
     std::optional<std::size_t> join() noexcept;
     /// Members; known to those who have joined.
     std::size_t size() const noexcept { return state_.load(std::memory_order_relaxed) & ~closed; }
-    /// Returns when all members have called it as often. What they wrote before is then seen by all.
-    void meet() noexcept;
+    /// Returns when all members have called it, each with its number, as often. What they wrote before is
+    /// then seen by all.
+    void meet(std::size_t member) noexcept;
 
   private:
     static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
 
+    /// A cache line of its own, which nobody else writes to.
+    struct alignas(64) Member {
+        std::atomic<std::uint32_t> meetings = 0;
+    };
+
     std::uint32_t most_;
     std::atomic<std::uint32_t> state_ = 0;  // members so far, and whether it is closed
-    std::atomic<std::uint32_t> met_ = 0, meetings_ = 0;
+    std::array<Member, largest> members_;
 };
 
 /// run(context, crew, member) for every member of a crew of at most so many threads.
 void run_crew(std::size_t most, void (*run)(void* context, Crew& crew, std::size_t member), void* context);
 
-/// f(crew, member) for every member < crew.size(), each on a thread of its own. Of these there are `most`, or
-/// as many as come within a moment, the calling one alone if need be: results must not depend on it.
+/// f(crew, member) for every member < crew.size(), each on a thread of its own. Of these there are `most`,
+/// but Crew::largest at most, or as many as come within a moment, the calling one alone if need be: results
+/// must not depend on it.
 template <class F>
 void parallel_crew(std::size_t most, F&& f) {
     static_assert(std::is_nothrow_invocable_v<F, Crew&, std::size_t>, "others would wait for ever");

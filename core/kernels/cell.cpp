@@ -57,7 +57,8 @@ void share(const RecurrentSteps<T>& steps, void (*loop)(const Call&), const Samp
                 part.tiles = tiles.run(0, 1);
                 part.part = {.index = member,
                              .count = crew.size(),
-                             .meet = [](void* all) { static_cast<detail::Crew*>(all)->meet(); },
+                             .meet = [](void* all,
+                                        std::size_t index) { static_cast<detail::Crew*>(all)->meet(index); },
                              .crew = &crew};
                 loop(part);
             });

@@ -39,8 +39,8 @@ struct Tiles {
 /// `count`. Every step needs what all of them have written in the one before.
 struct UnitsPart {
     std::size_t index = 0, count = 1;
-    /// Returns when all parts have called it as often.
-    void (*meet)(void* crew) = nullptr;
+    /// Returns when all parts, each with its index, have called it as often.
+    void (*meet)(void* crew, std::size_t index) = nullptr;
     void* crew = nullptr;
 };
 

@@ -198,7 +198,7 @@ struct Steps {
 
     /// Waits for the other parts of the units.
     static void meet(const UnitsPart& part) {
-        if (part.count > 1) part.meet(part.crew);
+        if (part.count > 1) part.meet(part.crew, part.index);
     }
 
     /// f(first unit, registers, first unit of the next block) for every block of a call's units in a step.

@@ -174,9 +174,9 @@ TEST_CASE("A crew's members take every step together") {
                 size = crew.size();
                 for (std::size_t step = 1; step <= steps; ++step) {
                     done[member] = step;
-                    crew.meet();
+                    crew.meet(member);
                     for (std::size_t other = 0; other < crew.size(); ++other) early += done[other] != step;
-                    crew.meet();
+                    crew.meet(member);
                 }
             });
             CHECK(members == size);
@@ -207,7 +207,7 @@ TEST_CASE("Several threads can call at once") {
             for (int round = 0; round < 50; ++round) {
                 detail::parallel_for(9, [&](std::size_t) { ++calls; });
                 detail::parallel_crew(3, [&](detail::Crew& crew, std::size_t member) noexcept {
-                    crew.meet();
+                    crew.meet(member);
                     calls += member == 0 ? 1 : 0;
                 });
             }
