@@ -38,7 +38,9 @@ std::size_t worthy_parts(const RecurrentSteps<T>& steps, std::size_t rows, const
     // One whose processor works for another thread would keep all waiting in every step.
     static const std::size_t processors = std::thread::hardware_concurrency();
     // A row times the weights takes twice as long as the same work in a large product.
-    constexpr std::size_t least_work = detail::least_parallel_work / 2, least_work_of_step = 1 << 13;
+    constexpr std::size_t least_work = detail::least_parallel_work / 2;
+    // Half a microsecond: less is over before the others can have heard of it.
+    constexpr std::size_t least_work_of_step = std::size_t{1} << 13;
     const std::size_t weights = steps.packed_size(call.units);
     return std::max<std::size_t>(1,
                                  std::min({steps.parts(call.units, call.batch), weights * rows / least_work,
