@@ -21,15 +21,15 @@ class Pass {
     using Node = detail::Node<T>;
     using NodeRef = detail::NodeRef<T>;
 
-    /// `wanted`: what all nodes' is at first.
-    Pass(const Variable<T>& output, bool wanted) : output_(output.node()) {
-        if (!collect(wanted))
+    /// All nodes are wanted at first.
+    explicit Pass(const Variable<T>& output) : output_(output.node()) {
+        if (!collect())
             std::ranges::sort(operations_, [](const Node* a, const Node* b) { return a->order > b->order; });
     }
     ~Pass() {
         // A node may end with the one whose input it is, which comes later in this order.
         for_each_upwards([this](Node& node) {
-            if (!complete_ || keeps_pending(node)) node.drop_pending();
+            if (!complete_ || node.pending) node.drop_pending();
             node.collected = node.wanted = node.target = false;
             if (node.graph_freed) node.free_inputs();
         });
@@ -52,7 +52,7 @@ class Pass {
                 node->free_saved();
                 node->graph_freed = true;
             }
-            if (!keeps_pending(*node)) node->drop_pending();
+            if (!node->target && !node->retains_grad) node->drop_pending();
         }
         complete_ = true;
     }
@@ -72,17 +72,14 @@ class Pass {
     }
 
   private:
-    static bool keeps_pending(const Node& node) { return node.is_leaf() || node.target || node.retains_grad; }
-
     /// Finds all nodes, and returns whether the operations are in their order already. Everything that is
     /// asked of each is asked here, when it is in cache.
-    bool collect(bool wanted) {
+    bool collect() {
         bool sorted = true;
         std::vector<Node*> stack;
         const auto visit = [&](Node* node) {
             if (node == nullptr || node->collected) return;
-            node->collected = true;
-            node->wanted = wanted;
+            node->collected = node->wanted = true;
             if (node->is_leaf()) {
                 leaves_.push_back(node);
                 return;
@@ -124,7 +121,7 @@ class Pass {
     std::vector<Node*> operations_, leaves_, retaining_;
     /// The newest operation whose graph an earlier pass has freed.
     const Node* freed_ = nullptr;
-    /// run() has come to its end.
+    /// run() has come to its end: what is still pending is what it was to leave.
     bool complete_ = false;
 };
 
@@ -157,7 +154,7 @@ Tensor<T> one_for(const char* function, const Variable<T>& loss) {
 template <class T>
 void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options) {
     check_output("backward", output, gradient.value());
-    Pass<T> pass(output, true);
+    Pass<T> pass(output);
     pass.run(gradient.value_ref(), options.retain_graph);
     // Only now, when nothing can fail any more, do gradients that are kept change.
     pass.for_each_keeper([](detail::Node<T>& node) {
@@ -191,7 +188,7 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
             throw ValueError(
                 "grad: one of the variables requires no gradient (made by constant() or detach())");
     }
-    Pass<T> pass(output, false);
+    Pass<T> pass(output);
     for (const Variable<T>& v : variables) v.node()->target = v.node()->collected;
     // A node is worth visiting when a target lies below it.
     pass.for_each_upwards([](detail::Node<T>& node) {
