@@ -141,6 +141,24 @@ void gather_states_from_outputs(const Timeline& time, const Chunk& chunk, std::s
     });
 }
 
+/// A chunk's forward time loop without its input side, from the states before it; its outputs are wanted
+/// nowhere else.
+template <class T>
+ForwardSteps<T> forward_steps(const Timeline& time, const Chunk& chunk, std::size_t units,
+                              const ForwardWeights<T>& weights, T* gates, T* h, T* c) {
+    return {.batch = time.active_before(chunk.round),
+            .steps = chunk.rounds,
+            .units = units,
+            .active = time.active_from(chunk.round),
+            .packed = weights.packed(),
+            .bias = weights.bias(),
+            .gates = gates,
+            .h = h,
+            .c = c,
+            .sequence = nullptr,
+            .sequence_stride = 0};
+}
+
 template <class T>
 void write_states(const Timeline& time, std::size_t units, const T* source, GradientTarget<T> target) {
     if (!target.data) return;
@@ -184,17 +202,11 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
         if (chunk.rounds == 0) break;
         T* gates = pass.saved.gates ? pass.saved.gates + chunk.row * columns : gate_rows.data();
         const bool direct = pass.sequence && time.whole();
-        ForwardSteps<T> call{.batch = time.active_before(chunk.round),
-                             .steps = chunk.rounds,
-                             .units = s.units,
-                             .active = time.active_from(chunk.round),
-                             .packed = weights.packed(),
-                             .bias = weights.bias(),
-                             .gates = gates,
-                             .h = h,
-                             .c = c,
-                             .sequence = direct ? pass.sequence + chunk.round * s.units : nullptr,
-                             .sequence_stride = s.steps * s.units};
+        ForwardSteps<T> call = forward_steps(time, chunk, s.units, weights, gates, h, c);
+        if (direct) {
+            call.sequence = pass.sequence + chunk.round * s.units;
+            call.sequence_stride = s.steps * s.units;
+        }
         input.give(chunk, call);
         run_forward(steps, tiles, chunk.rows, call);
         if (pass.sequence && !direct) {
@@ -269,17 +281,7 @@ void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
         T* c = has_c ? pass.saved.c + time.first_state(chunk.round) * s.units : nullptr;
         if (recompute) {
             // Writes the states again as well, with the values they have.
-            ForwardSteps<T> call{.batch = before,
-                                 .steps = chunk.rounds,
-                                 .units = s.units,
-                                 .active = time.active_from(chunk.round),
-                                 .packed = forward_weights->packed(),
-                                 .bias = forward_weights->bias(),
-                                 .gates = gates,
-                                 .h = h,
-                                 .c = c,
-                                 .sequence = nullptr,
-                                 .sequence_stride = 0};
+            ForwardSteps<T> call = forward_steps(time, chunk, s.units, *forward_weights, gates, h, c);
             input.give(chunk, call);
             run_forward(steps, tiles, chunk.rows, call);
         }
