@@ -25,14 +25,6 @@ struct AttentionRowsIn {
         if (j < d) f(j, Lanes<B>(d - j));
     }
 
-    static T sum(B x) {
-#if XSIMD_VERSION_MAJOR >= 9
-        return xsimd::reduce_add(x);
-#else
-        return xsimd::hadd(x);
-#endif
-    }
-
     /// f(i, rows) for all of n rows, as many at a time as `rows`, a constant, says: each load of what they
     /// have in common serves all of them.
     template <std::size_t at_once, class F>
@@ -49,9 +41,9 @@ struct AttentionRowsIn {
             for_registers(d, [&](std::size_t j, Lanes<B> lanes) {
                 const B x = lanes.load(v + j);
                 for (std::size_t m = 0; m < count; ++m)
-                    total[m] = xsimd::fma(lanes.load(rows + (i + m) * d + j), x, total[m]);
+                    total[m] = fma(lanes.load(rows + (i + m) * d + j), x, total[m]);
             });
-            for (std::size_t m = 0; m < count; ++m) out[i + m] = sum(total[m]);
+            for (std::size_t m = 0; m < count; ++m) out[i + m] = sum_of_lanes(total[m]);
         });
     }
 
@@ -64,15 +56,14 @@ struct AttentionRowsIn {
             for (std::size_t i = 0; i < n; ++i) {
                 const B weight(w[i]);
                 for (std::size_t k = 0; k < at_once; ++k)
-                    total[k] = xsimd::fma(weight, B::load_unaligned(rows + i * d + j + k * width), total[k]);
+                    total[k] = fma(weight, B::load_unaligned(rows + i * d + j + k * width), total[k]);
             }
             for (std::size_t k = 0; k < at_once; ++k) total[k].store_unaligned(out + j + k * width);
         }
         for (; j < d; j += width) {
             const Lanes<B> lanes(d - j);
             B total(T(0));
-            for (std::size_t i = 0; i < n; ++i)
-                total = xsimd::fma(B(w[i]), lanes.load(rows + i * d + j), total);
+            for (std::size_t i = 0; i < n; ++i) total = fma(B(w[i]), lanes.load(rows + i * d + j), total);
             lanes.store(out + j, total);
         }
     }
@@ -86,10 +77,10 @@ struct AttentionRowsIn {
                 const B q = lanes.load(query + j), factor = lanes.load(v + j);
                 for (std::size_t m = 0; m < count; ++m) {
                     const B t = math::tanh(q + lanes.load(rows + (i + m) * d + j));
-                    total[m] = xsimd::fma(factor, t, total[m]);
+                    total[m] = fma(factor, t, total[m]);
                 }
             });
-            for (std::size_t m = 0; m < count; ++m) scores[i + m] = sum(total[m]);
+            for (std::size_t m = 0; m < count; ++m) scores[i + m] = sum_of_lanes(total[m]);
         });
     }
 
@@ -102,10 +93,10 @@ struct AttentionRowsIn {
                 const B t = math::tanh(q + lanes.load(rows + i * d + j));
                 const B ds(d_scores[i]);
                 const B scaled = ds * factor;
-                const B da = xsimd::fnma(scaled * t, t, scaled);
+                const B da = fnma(scaled * t, t, scaled);
                 lanes.store(d_rows + i * d + j, lanes.load(d_rows + i * d + j) + da);
                 dq += da;
-                dv = xsimd::fma(ds, t, dv);
+                dv = fma(ds, t, dv);
             }
             lanes.store(d_query + j, dq);
             lanes.store(d_v + j, dv);
@@ -113,7 +104,7 @@ struct AttentionRowsIn {
     }
 };
 
-template <class T, class Arch, class B = xsimd::batch<T, Arch>>
+template <class B, class T = typename B::value_type>
 inline constexpr AttentionRows<T> attention_table{
     .dots = AttentionRowsIn<B>::dots,
     .weighted_sum = AttentionRowsIn<B>::weighted_sum,

@@ -10,15 +10,18 @@ namespace {
 
 using Arch = xsimd::avx512bw;
 
+template <class T>
+using Register = xsimd::batch<T, Arch>;
+
 }  // namespace
 
-const Table<float> avx512_float{.elementwise = &elementwise_table<float, Arch>,
-                                .recurrent = &recurrent_table<float, Arch>,
-                                .attention = &attention_table<float, Arch>,
-                                .product = &product_kernels<float, Arch>};
-const Table<double> avx512_double{.elementwise = &elementwise_table<double, Arch>,
-                                  .recurrent = &recurrent_table<double, Arch>,
-                                  .attention = &attention_table<double, Arch>,
-                                  .product = &product_kernels<double, Arch>};
+const Table<float> avx512_float{.elementwise = &elementwise_table<Register<float>>,
+                                .recurrent = &recurrent_table<Register<float>>,
+                                .attention = &attention_table<Register<float>>,
+                                .product = &product_kernels<Register<float>>};
+const Table<double> avx512_double{.elementwise = &elementwise_table<Register<double>>,
+                                  .recurrent = &recurrent_table<Register<double>>,
+                                  .attention = &attention_table<Register<double>>,
+                                  .product = &product_kernels<Register<double>>};
 
 }  // namespace seqgrad::kernels

@@ -13,13 +13,16 @@ using Arch = xsimd::sse2;
 using Arch = xsimd::default_arch;
 #endif
 
+template <class T>
+using Register = xsimd::batch<T, Arch>;
+
 }  // namespace
 
-const Table<float> baseline_float{.elementwise = &elementwise_table<float, Arch>,
-                                  .recurrent = &recurrent_table<float, Arch>,
-                                  .attention = &attention_table<float, Arch>};
-const Table<double> baseline_double{.elementwise = &elementwise_table<double, Arch>,
-                                    .recurrent = &recurrent_table<double, Arch>,
-                                    .attention = &attention_table<double, Arch>};
+const Table<float> baseline_float{.elementwise = &elementwise_table<Register<float>>,
+                                  .recurrent = &recurrent_table<Register<float>>,
+                                  .attention = &attention_table<Register<float>>};
+const Table<double> baseline_double{.elementwise = &elementwise_table<Register<double>>,
+                                    .recurrent = &recurrent_table<Register<double>>,
+                                    .attention = &attention_table<Register<double>>};
 
 }  // namespace seqgrad::kernels

@@ -73,7 +73,7 @@ struct SimpleRnnCell {
     template <class L>
     static void backward(L lanes, std::size_t, B dh, BackwardRow<T> row, B* sums) {
         const B h = lanes.load(row.h1);
-        const B da = xsimd::fnma(dh * h, h, dh);
+        const B da = fnma(dh * h, h, dh);
         lanes.store(row.gates, da);
         sums[0] += da;
     }
@@ -106,7 +106,7 @@ struct LstmCell {
         const B f = lanes.load(row.gates + units);
         const B g = lanes.load(row.gates + 2 * units);
         const B o = lanes.load(row.gates + 3 * units);
-        const B c = xsimd::fma(f, lanes.load(row.c0), i * g);
+        const B c = fma(f, lanes.load(row.c0), i * g);
         lanes.store(row.c1, c);
         return o * math::tanh(c);
     }
@@ -121,10 +121,10 @@ struct LstmCell {
         const B h = lanes.load(row.h1);
         // h / o is tanh(c), without its arithmetic; where o is zero in double precision, h is too.
         const B tanh_c = h / math::at_least(std::numeric_limits<T>::min(), o);
-        const B dc = xsimd::fma(dh, xsimd::fnma(h, tanh_c, o), lanes.load(row.dc));
+        const B dc = fma(dh, fnma(h, tanh_c, o), lanes.load(row.dc));
         const B di = dc * g * i * (one - i);
         const B df = dc * lanes.load(row.c0) * f * (one - f);
-        const B dg = dc * i * xsimd::fnma(g, g, one);
+        const B dg = dc * i * fnma(g, g, one);
         const B d_o = dh * h * (one - o);
         lanes.store(row.gates, di);
         lanes.store(row.gates + units, df);
@@ -165,9 +165,9 @@ struct GruCell {
         const B r = lanes.load(row.gates + 2 * units);
         const B input =
             lanes.load(row.input + (3 - first_input) * row.input_stride) + lanes.load(bias + 3 * units);
-        const B g = math::tanh(xsimd::fma(r, recurrent, input));
+        const B g = math::tanh(fma(r, recurrent, input));
         lanes.store(row.gates + 3 * units, g);
-        return xsimd::fma(z, lanes.load(row.h0) - g, g);
+        return fma(z, lanes.load(row.h0) - g, g);
     }
 
     template <class L>
@@ -177,7 +177,7 @@ struct GruCell {
         const B z = lanes.load(row.gates + units);
         const B r = lanes.load(row.gates + 2 * units);
         const B g = lanes.load(row.gates + 3 * units);
-        const B d_input = dh * (one - z) * xsimd::fnma(g, g, one);
+        const B d_input = dh * (one - z) * fnma(g, g, one);
         const B d_recurrent = d_input * r;
         const B dz = dh * (lanes.load(row.h0) - g) * z * (one - z);
         const B dr = d_input * recurrent * r * (one - r);

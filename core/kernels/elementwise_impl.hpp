@@ -29,7 +29,7 @@ void map(std::size_t n, const typename B::value_type* x, typename B::value_type*
     for (std::size_t j = i; j < n; ++j) y[j] = rest[j - i];
 }
 
-template <class T, class Arch, class B = xsimd::batch<T, Arch>>
+template <class B, class T = typename B::value_type>
 inline constexpr Elementwise<T> elementwise_table{
     .exp = map<B, math::exp<B>>,
     .expm1 = map<B, math::expm1<B>>,

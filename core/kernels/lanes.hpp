@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <xsimd/xsimd.hpp>
+#include "seqgrad/core/kernels/register.hpp"
 
 namespace seqgrad::kernels {
 
@@ -23,41 +23,57 @@ class Lanes {
     B load(const T* p) const {
         if (count_ == B::size) return B::load_unaligned(p);
 #ifdef __AVX512F__
-        if constexpr (B::size == 16) return B(_mm512_maskz_loadu_ps(static_cast<__mmask16>(bits()), p));
-        if constexpr (B::size == 8) return B(_mm512_maskz_loadu_pd(static_cast<__mmask8>(bits()), p));
-#elif defined(__AVX2__)
-        if constexpr (B::size == 8) return B(_mm256_maskload_ps(p, mask()));
-        if constexpr (B::size == 4) return B(_mm256_maskload_pd(p, mask()));
-#else
+        if constexpr (is_in<B, xsimd::avx512f>) {
+            const unsigned bits = (1u << count_) - 1u;
+            if constexpr (is_single)
+                return B(_mm512_maskz_loadu_ps(static_cast<__mmask16>(bits), p));
+            else
+                return B(_mm512_maskz_loadu_pd(static_cast<__mmask8>(bits), p));
+        }
+#endif
+#ifdef __AVX2__
+        if constexpr (is_in<B, xsimd::avx2>) {
+            if constexpr (is_single)
+                return B(_mm256_maskload_ps(p, mask()));
+            else
+                return B(_mm256_maskload_pd(p, mask()));
+        }
+#endif
         alignas(64) T lanes[B::size] = {};
         for (std::size_t i = 0; i < count_; ++i) lanes[i] = p[i];
         return B::load_aligned(lanes);
-#endif
     }
 
     void store(T* p, B value) const {
         if (count_ == B::size) return value.store_unaligned(p);
 #ifdef __AVX512F__
-        if constexpr (B::size == 16) _mm512_mask_storeu_ps(p, static_cast<__mmask16>(bits()), value);
-        if constexpr (B::size == 8) _mm512_mask_storeu_pd(p, static_cast<__mmask8>(bits()), value);
-#elif defined(__AVX2__)
-        if constexpr (B::size == 8) _mm256_maskstore_ps(p, mask(), value);
-        if constexpr (B::size == 4) _mm256_maskstore_pd(p, mask(), value);
-#else
+        if constexpr (is_in<B, xsimd::avx512f>) {
+            const unsigned bits = (1u << count_) - 1u;
+            if constexpr (is_single)
+                return _mm512_mask_storeu_ps(p, static_cast<__mmask16>(bits), value);
+            else
+                return _mm512_mask_storeu_pd(p, static_cast<__mmask8>(bits), value);
+        }
+#endif
+#ifdef __AVX2__
+        if constexpr (is_in<B, xsimd::avx2>) {
+            if constexpr (is_single)
+                return _mm256_maskstore_ps(p, mask(), value);
+            else
+                return _mm256_maskstore_pd(p, mask(), value);
+        }
+#endif
         alignas(64) T lanes[B::size];
         value.store_aligned(lanes);
         for (std::size_t i = 0; i < count_; ++i) p[i] = lanes[i];
-#endif
     }
 
   private:
-#ifdef __AVX512F__
-    unsigned bits() const {
-        return (1u << count_) - 1u;
-    }
-#elif defined(__AVX2__)
+    static constexpr bool is_single = std::is_same_v<T, float>;
+
+#ifdef __AVX2__
     __m256i mask() const {
-        if constexpr (std::is_same_v<T, float>) {
+        if constexpr (is_single) {
             return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count_)),
                                       _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
         } else {

@@ -5,11 +5,10 @@
 // type, whose architecture parameter keeps the copies of different instruction sets apart at link time.
 
 #include <bit>
-#include <cstdint>
 #include <limits>
 #include <type_traits>
 
-#include <xsimd/xsimd.hpp>
+#include "seqgrad/core/kernels/register.hpp"
 
 namespace seqgrad::kernels::math {
 
@@ -23,7 +22,7 @@ constexpr bool is_single = std::is_same_v<Value<B>, float>;
 template <class B, class... Coefficients>
 inline B polynomial(B x, double highest, Coefficients... others) {
     B p(static_cast<Value<B>>(highest));
-    ((p = xsimd::fma(p, x, B(static_cast<Value<B>>(others)))), ...);
+    ((p = fma(p, x, B(static_cast<Value<B>>(others)))), ...);
     return p;
 }
 
@@ -31,11 +30,11 @@ inline B polynomial(B x, double highest, Coefficients... others) {
 /// second operand then.
 template <class B>
 inline B at_most(Value<B> limit, B x) {
-    return xsimd::min(B(limit), x);
+    return min(B(limit), x);
 }
 template <class B>
 inline B at_least(Value<B> limit, B x) {
-    return xsimd::max(B(limit), x);
+    return max(B(limit), x);
 }
 
 /// Adding this leaves the nearest integer in the low bits of the significand.
@@ -45,12 +44,10 @@ constexpr Value<B> rounding_shift = is_single<B> ? Value<B>(0x1.8p23) : Value<B>
 /// 2^n for integral n in the range of normal numbers.
 template <class B>
 inline B power_of_two(B n) {
-    using Bits =
-        xsimd::batch<std::conditional_t<is_single<B>, std::int32_t, std::int64_t>, typename B::arch_type>;
     constexpr int digits = std::numeric_limits<Value<B>>::digits - 1;
     constexpr auto bias = std::numeric_limits<Value<B>>::max_exponent - 1;
     const B shifted = n + B(rounding_shift<B> + Value<B>(bias));
-    return std::bit_cast<B>(std::bit_cast<Bits>(shifted) << digits);
+    return std::bit_cast<B>(std::bit_cast<Integers<B>>(shifted) << digits);
 }
 
 /// e^x = 2^n (1 + p) with |x - n ln 2| <= ln(2) / 2.
@@ -63,20 +60,19 @@ struct ExpParts {
 /// is below a quarter of a unit in the last place.
 template <class B>
 inline ExpParts<B> exp_parts(B x) {
-    const B n =
-        xsimd::fma(x, B(Value<B>(1.4426950408889634074)), B(rounding_shift<B>)) - B(rounding_shift<B>);
+    const B n = fma(x, B(Value<B>(1.4426950408889634074)), B(rounding_shift<B>)) - B(rounding_shift<B>);
     if constexpr (is_single<B>) {
         // ln 2 in two parts, the first short enough that its product with n is exact.
-        B r = xsimd::fma(n, B(-0.693359375f), x);
-        r = xsimd::fma(n, B(2.12194440054690583e-4f), r);
+        B r = fma(n, B(-0.693359375f), x);
+        r = fma(n, B(2.12194440054690583e-4f), r);
         const B q = polynomial(r, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 1. / 2);
-        return {n, xsimd::fma(r * r, q, r)};
+        return {n, fma(r * r, q, r)};
     } else {
-        B r = xsimd::fma(n, B(-0x1.62e42fefa0000p-1), x);
-        r = xsimd::fma(n, B(-0x1.cf79abc9e3b39p-40), r);
+        B r = fma(n, B(-0x1.62e42fefa0000p-1), x);
+        r = fma(n, B(-0x1.cf79abc9e3b39p-40), r);
         const B q = polynomial(r, 1. / 6227020800, 1. / 479001600, 1. / 39916800, 1. / 3628800, 1. / 362880,
                                1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 1. / 2);
-        return {n, xsimd::fma(r * r, q, r)};
+        return {n, fma(r * r, q, r)};
     }
 }
 
@@ -90,13 +86,16 @@ constexpr Value<B> exp_highest = is_single<B> ? Value<B>(89) : Value<B>(710);
 template <class B>
 inline B scale_by_power_of_two(B x, B n) {
 #ifdef __AVX512F__
-    if constexpr (B::size == 16) return B(_mm512_scalef_ps(x, n));
-    if constexpr (B::size == 8) return B(_mm512_scalef_pd(x, n));
-#else
-    // In two steps, so that each factor is a normal number.
-    const B half = xsimd::fma(n, B(Value<B>(0.5)), B(rounding_shift<B>)) - B(rounding_shift<B>);
-    return x * power_of_two(half) * power_of_two(n - half);
+    if constexpr (is_in<B, xsimd::avx512f>) {
+        if constexpr (is_single<B>)
+            return B(_mm512_scalef_ps(x, n));
+        else
+            return B(_mm512_scalef_pd(x, n));
+    }
 #endif
+    // In two steps, so that each factor is a normal number.
+    const B half = fma(n, B(Value<B>(0.5)), B(rounding_shift<B>)) - B(rounding_shift<B>);
+    return x * power_of_two(half) * power_of_two(n - half);
 }
 
 template <class B>
@@ -108,14 +107,14 @@ inline B exp(B x) {
 /// e^-|x|
 template <class B>
 inline B exp_minus_abs(B x) {
-    return math::exp(-xsimd::abs(x));
+    return math::exp(-abs(x));
 }
 
 /// x where it is so small that f(x) = x + O(x^2) rounds to it, f elsewhere: keeps the sign of -0 and denormal
 /// numbers.
 template <class B>
 inline B x_where_tiny(B x, B f) {
-    return xsimd::select(xsimd::abs(x) < B(std::numeric_limits<Value<B>>::epsilon() / 4), x, f);
+    return select(abs(x) < B(std::numeric_limits<Value<B>>::epsilon() / 4), x, f);
 }
 
 template <class B>
@@ -124,7 +123,7 @@ inline B expm1(B x) {
     const auto [n, p] = exp_parts(at_most(exp_highest<B>, at_least(Value<B>(-50), x)));
     // Half of the result, so that 2^n stays finite as long as the result is.
     const B half_scale = power_of_two(n - B(Value<B>(1)));
-    const B half = xsimd::fma(p, half_scale, half_scale - B(Value<B>(0.5)));
+    const B half = fma(p, half_scale, half_scale - B(Value<B>(0.5)));
     return x_where_tiny(x, half + half);
 }
 
@@ -137,31 +136,30 @@ struct ScaledExp {
 template <class B>
 inline ScaledExp<B> scaled_exp(B x, float factor) {
     static_assert(is_single<B>);
-    using Bits = xsimd::batch<std::int32_t, typename B::arch_type>;
     // log2(e) in two parts. Added to a number of magnitude 1, the shift leaves n + 127 in the low bits: the
     // exponent of 2^n.
     const float log2e = factor * 0x1.715476p+0f, log2e_rest = factor * 0x1.4ae0cp-26f;
     const B shift(0x1.8p23f + 127);
-    const B shifted = xsimd::fma(x, B(log2e), shift);
-    const B f = xsimd::fma(x, B(log2e_rest), xsimd::fms(x, B(log2e), shifted - shift));
+    const B shifted = fma(x, B(log2e), shift);
+    const B f = fma(x, B(log2e_rest), fms(x, B(log2e), shifted - shift));
     // (2^f - 1) / f, a polynomial fitted for seqgrad to a relative error of 1.1e-8.
     const B q = polynomial(f, 0.000154032174717, 0.00133907343538, 0.00961823841395, 0.0555035743644,
                            0.240226497892, 0.693147187926);
-    return {std::bit_cast<B>(std::bit_cast<Bits>(shifted) << 23), f * q};
+    return {std::bit_cast<B>(std::bit_cast<Integers<B>>(shifted) << 23), f * q};
 }
 
 /// tanh x = (e^2|x| - 1) / (e^2|x| + 1) with the sign of x.
 template <class B>
 inline B tanh(B x) {
-    const B sign = xsimd::bitofsign(x), magnitude = xsimd::abs(x);
+    const B sign = bitofsign(x), magnitude = abs(x);
     B e;  // e^2|x| - 1, up to where the quotient rounds to one
     if constexpr (is_single<B>) {
         const auto [scale, p] = scaled_exp(at_most(10.f, magnitude), 2.f);
-        e = xsimd::fma(p, scale, scale - B(1.f));
+        e = fma(p, scale, scale - B(1.f));
     } else {
         const auto [n, p] = exp_parts(at_most(40., magnitude + magnitude));
         const B scale = power_of_two(n);
-        e = xsimd::fma(p, scale, scale - B(1.));
+        e = fma(p, scale, scale - B(1.));
     }
     return (e / (e + B(Value<B>(2)))) | sign;
 }
@@ -171,7 +169,7 @@ template <class B>
 inline B sigmoid(B x) {
     const B e = exp_minus_abs(x);
     const B one(Value<B>(1));
-    return xsimd::select(x < B(Value<B>(0)), e, one) / (one + e);
+    return select(x < B(Value<B>(0)), e, one) / (one + e);
 }
 
 /// The sigmoid of a gate. In single precision a gate is never more closed than e^-87, below which numbers
@@ -180,7 +178,7 @@ template <class B>
 inline B gate(B x) {
     if constexpr (is_single<B>) {
         const auto [scale, p] = scaled_exp(at_most(87.f, at_least(-87.f, x)), -1.f);
-        return B(1.f) / xsimd::fma(p, scale, scale + B(1.f));
+        return B(1.f) / fma(p, scale, scale + B(1.f));
     } else {
         return math::sigmoid(x);
     }
@@ -189,9 +187,9 @@ inline B gate(B x) {
 template <class B>
 inline B erf(B x) {
     if constexpr (is_single<B>) {
-        return xsimd::erf(x);
+        return erf_of_lanes(x);
     } else {
-        const B magnitude = at_most(6., xsimd::abs(x));  // erf(6) rounds to 1
+        const B magnitude = at_most(6., abs(x));  // erf(6) rounds to 1
         const B square = magnitude * magnitude;
         // Chebyshev interpolants computed for seqgrad in 50 digits: erf(x) / x in x^2 for |x| <= 1 (error
         // 7e-18), and e^(x^2) erfc(x) in t = (x - 2.5) / (x + 2.5) for 1 <= x <= 6 (error 3e-17).
@@ -208,8 +206,8 @@ inline B erf(B x) {
                        0.0002283799633257643, 0.000875915287577432747, -0.00264236595181345486,
                        -0.00399370116012302921, 0.0399225390754652319, -0.125033052378917812,
                        0.251713193217448766, -0.37173673394897296, 0.210806364061143584);
-        const B large = (B(1.) - math::exp(-square) * scaled_erfc) | xsimd::bitofsign(x);
-        return xsimd::select(magnitude < B(1.), small, large);
+        const B large = (B(1.) - math::exp(-square) * scaled_erfc) | bitofsign(x);
+        return select(magnitude < B(1.), small, large);
     }
 }
 
@@ -217,13 +215,13 @@ template <class B>
 inline B log(B x) {
     // xsimd's logarithm takes no denormal numbers in double: scale them up by a power of two.
     const auto denormal = x < B(std::numeric_limits<Value<B>>::min());
-    const B result = xsimd::log(xsimd::select(denormal, x * B(Value<B>(0x1p54)), x));
-    return xsimd::select(denormal, result - B(Value<B>(54 * 0.693147180559945309417)), result);
+    const B result = log_of_lanes(select(denormal, x * B(Value<B>(0x1p54)), x));
+    return select(denormal, result - B(Value<B>(54 * 0.693147180559945309417)), result);
 }
 
 template <class B>
 inline B log1p(B x) {
-    return x_where_tiny(x, xsimd::log1p(x));
+    return x_where_tiny(x, log1p_of_lanes(x));
 }
 
 /// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)

@@ -78,7 +78,7 @@ struct ProductOf {
     /// C = alpha sum + beta C for a register of it.
     static void take(const Product<T>& s, Lanes<B> lanes, T* c, B sum) {
         sum *= B(s.alpha);
-        if (s.beta != T(0)) sum = xsimd::fma(B(s.beta), lanes.load(c), sum);
+        if (s.beta != T(0)) sum = fma(B(s.beta), lanes.load(c), sum);
         lanes.store(c, sum);
     }
 
@@ -155,7 +155,7 @@ struct ProductOf {
     }
 };
 
-template <class T, class Arch, class B = xsimd::batch<T, Arch>>
+template <class B, class T = typename B::value_type>
 inline constexpr ProductKernels<T> product_kernels{.tile_rows = ProductOf<B>::rows,
                                                    .panel_columns = ProductOf<B>::panel_columns,
                                                    .register_columns = ProductOf<B>::width,

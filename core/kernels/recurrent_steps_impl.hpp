@@ -345,7 +345,7 @@ inline constexpr RecurrentSteps<typename StepsOfCell::T> recurrent_steps{
     .backward = StepsOfCell::backward,
 };
 
-template <class T, class Arch, class B = xsimd::batch<T, Arch>>
+template <class B, class T = typename B::value_type>
 inline constexpr RecurrentTable<T> recurrent_table{
     .simple_rnn = recurrent_steps<Steps<B, SimpleRnnCell>>,
     .lstm = recurrent_steps<Steps<B, LstmCell>>,

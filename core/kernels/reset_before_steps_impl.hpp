@@ -87,8 +87,7 @@ struct ResetBeforeSteps {
                         T* row = gates + b * columns + u;
                         const B g = math::tanh(
                             before_activation<B>(lanes, product, row + 3 * units, s.bias + 3 * units + u));
-                        const B h =
-                            xsimd::fma(lanes.load(row + units), lanes.load(h0 + b * units + u) - g, g);
+                        const B h = fma(lanes.load(row + units), lanes.load(h0 + b * units + u) - g, g);
                         lanes.store(row + 3 * units, g);
                         lanes.store(h1 + b * units + u, h);
                         if (s.sequence) lanes.store(s.sequence + b * s.sequence_stride + t * units + u, h);
@@ -186,7 +185,7 @@ struct ResetBeforeSteps {
                     const B z = lanes.load(row + units);
                     const B g = lanes.load(row + 3 * units);
                     const B dz = dh * (lanes.load(h0 + b * units + u) - g) * z * (one - z);
-                    const B dg = dh * (one - z) * xsimd::fnma(g, g, one);
+                    const B dg = dh * (one - z) * fnma(g, g, one);
                     lanes.store(row + units, dz);
                     lanes.store(row + 3 * units, dg);
                     lanes.store(s.dh + b * units + u, dh * z);
@@ -204,7 +203,7 @@ struct ResetBeforeSteps {
                     const B r = lanes.load(row + 2 * units);
                     const B dr = d_reset * lanes.load(h0 + b * units + u) * r * (one - r);
                     lanes.store(row + 2 * units, dr);
-                    lanes.store(dh, xsimd::fma(d_reset, r, lanes.load(dh)));
+                    lanes.store(dh, fma(d_reset, r, lanes.load(dh)));
                     add(lanes, s.d_bias + i * columns + 2 * units + u, dr);
                 });
     }

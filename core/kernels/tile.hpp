@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <xsimd/xsimd.hpp>
+#include "seqgrad/core/kernels/register.hpp"
 
 namespace seqgrad::kernels {
 
@@ -50,19 +50,6 @@ struct TransposedRows {
         return first[k * stride + row];
     }
 };
-
-/// The value, which then stays in its register: where it is used a few times GCC rather loads it for every
-/// use, and the loads then take longer than the multiplications.
-template <class B>
-[[gnu::always_inline]] inline B kept(B value) {
-#if defined(__x86_64__)
-    auto bits = static_cast<typename B::register_type>(value);
-    asm("" : "+v"(bits));
-    return B(bits);
-#else
-    return value;
-#endif
-}
 
 /// Groups of packed columns, as pack_columns leaves them: registers of one k side by side, aligned; the next
 /// group `stride` further.
@@ -126,16 +113,14 @@ void multiply_tile(std::size_t depth, Rows a, Columns b, Take take, Next ahead =
             unroll<rows>([&](auto m) { x[m] = kept(B(a(m, k))); });
             unroll<vectors>([&](auto v) {
                 const B w = kept(b(k, v));
-                unroll<rows>(
-                    [&](auto m) { sum[m * vectors + v] = xsimd::fma(x[m], w, sum[m * vectors + v]); });
+                unroll<rows>([&](auto m) { sum[m * vectors + v] = fma(x[m], w, sum[m * vectors + v]); });
             });
         } else {
             B w[vectors];
             unroll<vectors>([&](auto v) { w[v] = kept(b(k, v)); });
             unroll<rows>([&](auto m) {
                 const B x(a(m, k));
-                unroll<vectors>(
-                    [&](auto v) { sum[m * vectors + v] = xsimd::fma(x, w[v], sum[m * vectors + v]); });
+                unroll<vectors>([&](auto v) { sum[m * vectors + v] = fma(x, w[v], sum[m * vectors + v]); });
             });
         }
     }
