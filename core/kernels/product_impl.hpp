@@ -22,6 +22,7 @@ struct ProductOf {
     static constexpr std::size_t group = tile_vectors<B>;
     /// Four cache lines of every row of B, so that packing it reads them one after the other.
     static constexpr std::size_t panel_columns = 256 / sizeof(T);
+    static_assert(panel_columns % (group * width) == 0, "a panel is packed and multiplied in whole groups");
     /// Rows of B to take at once: a panel of them fits the second-level cache, which processors with wider
     /// registers have more of.
     static constexpr std::size_t depth = group * width == panel_columns ? 1024 : 512;

@@ -27,6 +27,7 @@ struct Steps {
     static constexpr std::size_t width = B::size;
     static constexpr std::size_t forward_vectors = block_vectors<B>(Cell::gates);
     static constexpr std::size_t backward_vectors = tile_vectors<B>;
+    static_assert(blocks_join<B>(backward_vectors, 1), "blocks of dh are multiplied at once");
 
     static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
     static std::size_t registers(std::size_t units) { return (units + width - 1) / width; }
@@ -165,6 +166,7 @@ struct Steps {
     template <std::size_t groups, class KerasGroup>
     static void pack_blocks(std::size_t units, std::size_t depth, const T* kernel, const KerasGroup& group,
                             T* packed) {
+        static_assert(blocks_join<B>(forward_vectors, groups), "blocks of gates are multiplied at once");
         for (std::size_t first = 0; first < units; first += forward_vectors * width) {
             const std::size_t vectors = min(forward_vectors, registers(units - first)) * groups;
             pack_columns<B>(

@@ -139,6 +139,10 @@ struct ResetBeforeSteps {
     template <class F>
     static void product(const Tiles& tiles, std::size_t units, std::size_t batch, std::size_t gates,
                         std::size_t depth, const T* a, std::size_t lda, const T* packed, const F& f) {
+        static_assert(blocks_join<B>(block_vectors<B>(1), 1) && blocks_join<B>(block_vectors<B>(2), 2),
+                      "blocks of gates are multiplied at once");
+        static_assert(block_vectors<B>(1) <= tile_vectors<B> && 2 * block_vectors<B>(2) <= tile_vectors<B>,
+                      "they fit the tile");
         const std::size_t block = block_vectors<B>(gates) * blocks_at_once(batch);
         alignas(64) T tile[tile_blocks * tile_vectors<B> * width];
         for (std::size_t first = 0; first < units; first += block * width) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -127,13 +128,19 @@ void multiply_tile(std::size_t depth, Rows a, Columns b, Take take, Next ahead =
     unroll<rows * vectors>([&](auto i) { take(i / vectors, i % vectors, sum[i]); });
 }
 
-/// Registers of units in a block of columns that holds so many gates of each: the fewest that fill whole
-/// tiles, or one where the gates nearly do. Blocks one after the other are a block too.
+/// Registers of units in a block of columns that holds so many gates of each: the fewest whose columns are
+/// whole groups of tile_vectors, in which columns are packed and multiplied. Blocks one after the other are
+/// therefore a block too, and may be multiplied at once.
 template <class B>
 constexpr std::size_t block_vectors(std::size_t gates) {
-    constexpr std::size_t most = tile_vectors<B>;
-    if (gates <= most) return most / gates;
-    return gates % most == 0 ? 1 : most;
+    return tile_vectors<B> / std::gcd(gates, tile_vectors<B>);
+}
+
+/// Whether blocks of so many registers of units, with so many columns for each, may be multiplied at once:
+/// what packs blocks asserts it.
+template <class B>
+constexpr bool blocks_join(std::size_t vectors, std::size_t columns) {
+    return vectors * columns % tile_vectors<B> == 0;
 }
 
 /// Blocks to multiply at once, for a batch of so many samples: with few rows a tile is wide instead of high.
