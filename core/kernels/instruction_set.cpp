@@ -7,11 +7,12 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/kernels/tables.hpp"
 
 namespace seqgrad::kernels {
 namespace {
 
-constexpr std::array all_sets{InstructionSet::baseline, InstructionSet::avx2, InstructionSet::avx512};
+constexpr std::array of_processors{InstructionSet::baseline, InstructionSet::avx2, InstructionSet::avx512};
 
 }  // namespace
 
@@ -21,6 +22,8 @@ const char* to_string(InstructionSet set) noexcept {
             return "avx2";
         case InstructionSet::avx512:
             return "avx512";
+        case InstructionSet::emulated512:
+            return "emulated512";
         default:
             return "baseline";
     }
@@ -39,21 +42,25 @@ bool is_available(InstructionSet set) noexcept {
                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #endif
+        case InstructionSet::emulated512:
+            return is_emulated_provided();
         default:
             return false;
     }
 }
 
-InstructionSet select_instruction_set(const char* limit) {
-    const std::string_view name = limit == nullptr ? "" : limit;
+InstructionSet select_instruction_set(const char* wanted) {
+    const std::string_view name = wanted == nullptr ? "" : wanted;
     if (name.empty()) {
         InstructionSet best = InstructionSet::baseline;
-        for (const InstructionSet set : all_sets) {
+        for (const InstructionSet set : of_processors) {
             if (is_available(set)) best = set;
         }
         return best;
     }
-    for (const InstructionSet set : all_sets) {
+    if (name == to_string(InstructionSet::emulated512) && is_emulated_provided())
+        return InstructionSet::emulated512;
+    for (const InstructionSet set : of_processors) {
         if (name != to_string(set)) continue;
         if (is_available(set)) return set;
         throw ValueError(fmt::format(

@@ -3,10 +3,26 @@
 #include <type_traits>
 
 namespace seqgrad::kernels {
+namespace {
+
+template <class T>
+constinit const Table<T>* emulated = nullptr;
+
+}  // namespace
+
+void provide_emulated(const Table<float>& of_float, const Table<double>& of_double) noexcept {
+    emulated<float> = &of_float;
+    emulated<double> = &of_double;
+}
+
+bool is_emulated_provided() noexcept {
+    return emulated<float> != nullptr;
+}
 
 template <class T>
 const Table<T>& table([[maybe_unused]] InstructionSet set) {
     constexpr bool is_float = std::is_same_v<T, float>;
+    if (set == InstructionSet::emulated512) return *emulated<T>;
 #ifdef SEQGRAD_X86_KERNELS
     if (set == InstructionSet::avx512) {
         if constexpr (is_float)

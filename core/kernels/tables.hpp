@@ -27,6 +27,13 @@ extern const Table<float> avx512_float;
 extern const Table<double> avx512_double;
 #endif
 
+/// Makes InstructionSet::emulated512 available, with tables that live as long as the program: for tests.
+/// Call it before the first use of any kernel.
+void provide_emulated(const Table<float>& of_float, const Table<double>& of_double) noexcept;
+
+/// Whether provide_emulated has been called.
+bool is_emulated_provided() noexcept;
+
 /// The table of an available instruction set.
 template <class T>
 const Table<T>& table(InstructionSet set);

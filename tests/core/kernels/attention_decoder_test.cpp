@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "core/kernels/available.hpp"
@@ -301,10 +302,10 @@ void check(const Kind& kind, Sizes s, std::uint64_t seed) {
     const Results<float> float_cotangents{cast<float>(cotangents.sequence), cast<float>(cotangents.weights),
                                           cast<float>(cotangents.h), cast<float>(cotangents.c)};
     for (const InstructionSet set : test::available_instruction_sets()) {
-        INFO(to_string(set), ", cell ", int(kind.cell), ", after ", kind.attends_after, ", feeding ",
-             kind.feeding, ", score ", int(kind.score), ", window ", int(kind.window), ", B ", s.batch, " T ",
-             s.steps, " S ", s.memory, " D ", s.features, " U ", s.units, " M ", s.memory_features, " A ",
-             s.attention, " P ", s.position);
+        INFO(std::string(to_string(set)), ", cell ", int(kind.cell), ", after ", kind.attends_after,
+             ", feeding ", kind.feeding, ", score ", int(kind.score), ", window ", int(kind.window), ", B ",
+             s.batch, " T ", s.steps, " S ", s.memory, " D ", s.features, " U ", s.units, " M ",
+             s.memory_features, " A ", s.attention, " P ", s.position);
         auto exact = run<double>(kind, s, masks, in, cotangents, seed % 3 == 0, set);
         auto single =
             run<float>(kind, s, masks, cast_operands<float>(in), float_cotangents, seed % 3 == 1, set);

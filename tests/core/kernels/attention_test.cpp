@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 
 #include "core/kernels/available.hpp"
 #include "core/kernels/definition.hpp"
@@ -84,7 +85,7 @@ void check(const Attention<T>& in, std::size_t offset, kernels::InstructionSet s
     // Sums of up to 67 products.
     const double tolerance = 100 * std::numeric_limits<T>::epsilon();
     const Results<double> want = define(in);
-    INFO(kernels::to_string(set), ", n ", in.n, ", d ", in.d, ", offset ", offset);
+    INFO(std::string(kernels::to_string(set)), ", n ", in.n, ", d ", in.d, ", offset ", offset);
     CHECK(worst_difference(arrays.content(dots), want.dots) <= tolerance);
     CHECK(worst_difference(arrays.content(weighted_sum), want.weighted_sum) <= tolerance);
     CHECK(worst_difference(arrays.content(scores), want.scores) <= tolerance);

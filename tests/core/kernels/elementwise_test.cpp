@@ -118,7 +118,7 @@ TEST_CASE_TEMPLATE("elementwise functions are accurate to a few units in the las
                     worst_at = x[i];
                 }
             }
-            INFO(kernels::to_string(set), " ", c.name, " at ", worst_at);
+            INFO(std::string(kernels::to_string(set)), " ", c.name, " at ", worst_at);
             CHECK(worst <= allowed_ulps<T>);
         }
     }
@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("limits, denormal numbers and NaN", T, float, double) {
     for (const auto set : test::available_instruction_sets()) {
         const Elementwise<T>& f = kernels::elementwise<T>(set);
         for (const Case<T>& c : cases<T>()) {
-            INFO(kernels::to_string(set), " ", c.name);
+            INFO(std::string(kernels::to_string(set)), " ", c.name);
             std::vector<T> x{inf,
                              -inf,
                              T(0),
@@ -188,7 +188,7 @@ TEST_CASE_TEMPLATE("any length and offset, in place or not, give the same bits a
                     }
                 }
             }
-            INFO(kernels::to_string(set), " ", c.name);
+            INFO(std::string(kernels::to_string(set)), " ", c.name);
             CHECK(right);
         }
     }

@@ -26,8 +26,9 @@ std::string message_for(const char* name) {
 TEST_CASE("the newest instruction set is taken unless a name limits it") {
     const auto sets = test::available_instruction_sets();
     REQUIRE(sets.front() == InstructionSet::baseline);
-    CHECK(select_instruction_set(nullptr) == sets.back());
-    CHECK(select_instruction_set("") == sets.back());
+    const auto newest = sets[sets.size() - (is_available(InstructionSet::emulated512) ? 2 : 1)];
+    CHECK(select_instruction_set(nullptr) == newest);
+    CHECK(select_instruction_set("") == newest);
     for (const InstructionSet set : sets) CHECK(select_instruction_set(to_string(set)) == set);
 }
 

@@ -5,6 +5,7 @@
 #include <complex>
 #include <optional>
 #include <random>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -318,10 +319,11 @@ void check(const Problem& p, Expected& expected, double tolerance) {
     const Timeline time(p.s.batch, p.s.steps, p.timeline());
 
     for (const InstructionSet set : test::available_instruction_sets()) {
-        INFO(to_string(set), ", cell ", int(p.cell), ", B ", p.s.batch, " T ", p.s.steps, " D ", p.s.features,
-             " U ", p.s.units, ", bias ", p.given.bias, ", state ", p.given.state, ", sequence ",
-             p.given.sequence, ", final ", p.given.final_state, ", mask ", int(p.time.mask), ", backwards ",
-             p.time.go_backwards, ", zero output ", p.time.zero_output, ", bptt ", p.time.bptt_steps);
+        INFO(std::string(to_string(set)), ", cell ", int(p.cell), ", B ", p.s.batch, " T ", p.s.steps, " D ",
+             p.s.features, " U ", p.s.units, ", bias ", p.given.bias, ", state ", p.given.state,
+             ", sequence ", p.given.sequence, ", final ", p.given.final_state, ", mask ", int(p.time.mask),
+             ", backwards ", p.time.go_backwards, ", zero output ", p.time.zero_output, ", bptt ",
+             p.time.bptt_steps);
         auto got = run<T>(p.cell, p.s, time, in, cotangents, p.given, set);
         if (p.given.sequence) CHECK(worst_difference(got.outputs.sequence, want.sequence) <= tolerance);
         CHECK(worst_difference(got.outputs.h, want.h) <= tolerance);
