@@ -25,7 +25,7 @@ Tensor<T> gradient_of(const Variable<T>& v) {
 }
 
 template <class T>
-Comparison check_layer(const Json& fixture) {
+Comparison check_layer(const Json& fixture, bool of_largest) {
     const std::shared_ptr<Module<T>> layer =
         build_layer<T>(fixture.at("layer"), fixture.at("config"), fixture.at("weights"));
     const Json& calls = fixture.at("calls");
@@ -34,7 +34,7 @@ Comparison check_layer(const Json& fixture) {
         shapes.push_back(any_batch(x.shape()));
     layer->build_for(shapes);
     assign_weights(*layer, fixture.at("weights"));
-    Comparison comparison;
+    Comparison comparison(of_largest);
     for (std::size_t c = 0; c < calls.size(); ++c) {
         const Json& call = calls[c];
         const std::string where = "call " + std::to_string(c) + " ";
@@ -161,8 +161,8 @@ Comparison check_notebook(const Json& fixture) {
 }  // namespace
 
 template <class T>
-Comparison check_fixture(const Json& fixture) {
-    if (fixture.contains("calls")) return check_layer<T>(fixture);
+Comparison check_fixture(const Json& fixture, bool of_largest) {
+    if (fixture.contains("calls")) return check_layer<T>(fixture, of_largest);
     if (fixture.contains("draws")) return check_initializer(fixture);
     if (fixture.contains("op_seed")) {
         const bool in_double = fixture.at("outputs").at("dtype") == "float64";
@@ -175,7 +175,7 @@ Comparison check_fixture(const Json& fixture) {
     throw Unsupported("a fixture of an unknown kind");
 }
 
-template Comparison check_fixture<float>(const Json&);
-template Comparison check_fixture<double>(const Json&);
+template Comparison check_fixture<float>(const Json&, bool);
+template Comparison check_fixture<double>(const Json&, bool);
 
 }  // namespace seqgrad::test

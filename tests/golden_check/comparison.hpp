@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +42,10 @@ inline constexpr Tolerance notebook_tolerance{1e-6, 0};
 /// Gathers the differences between what was computed and what a fixture holds.
 class Comparison {
   public:
+    /// `of_largest`: the absolute part of a tolerance is multiplied by the largest magnitude of the tensor if
+    /// that is above 1, since a sum of terms that cancel is as uncertain as its terms.
+    explicit Comparison(bool of_largest = false) : of_largest_(of_largest) {}
+
     /// Compares element by element. Another shape, or a number that is not finite on one side only, is a
     /// failure.
     template <class T>
@@ -51,6 +56,11 @@ class Comparison {
             return;
         }
         const Tensor<double> golden = to_tensor<double>(expected);
+        if (of_largest_) {
+            double largest = 1;
+            for (const double v : golden) largest = std::max(largest, std::abs(v));
+            tolerance.absolute *= largest;
+        }
         for (std::size_t i = 0; i < computed.size(); ++i) {
             add(what + "[" + std::to_string(i) + "]", static_cast<double>(computed.data()[i]),
                 golden.data()[i], tolerance);
@@ -99,6 +109,7 @@ class Comparison {
   private:
     static double worse(double a, double b) { return std::isnan(b) || b > a ? b : a; }
 
+    bool of_largest_;
     bool passed_ = true;
     std::size_t count_ = 0;
     std::string first_failure_;

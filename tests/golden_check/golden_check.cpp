@@ -1,9 +1,11 @@
-// golden_check [--float] FILE...: computes what golden fixtures describe and prints one line a file,
+// golden_check [--float [--of-largest]] FILE...: computes what golden fixtures describe and prints one line a
+// file,
 //
 //     PASS|FAIL|UNSUPPORTED name max_abs_error max_rel_error
 //
 // and a reason on standard error unless it passed. The exit code is 0 when every file passed, 1 when not, 2
-// for wrong usage.
+// for wrong usage. With --of-largest the absolute part of the tolerance counts in units of a tensor's largest
+// magnitude: for layers of more units than the tolerance in float is made for.
 
 #include <cstdio>
 #include <exception>
@@ -18,8 +20,10 @@ namespace {
 using namespace seqgrad;
 using namespace seqgrad::test;
 
+constexpr const char* usage = "usage: golden_check [--float [--of-largest]] FILE...\n";
+
 template <class T>
-bool check_file(const std::string& path) {
+bool check_file(const std::string& path, bool of_largest) {
     std::string name = path;
     Comparison result;
     const char* verdict = "FAIL";
@@ -27,7 +31,7 @@ bool check_file(const std::string& path) {
     try {
         const Json fixture = read_fixture(path);
         name = fixture.value("name", path);
-        result = check_fixture<T>(fixture);
+        result = check_fixture<T>(fixture, of_largest);
         if (result.passed()) verdict = "PASS";
         reason = result.first_failure();
     } catch (const Unsupported& e) {
@@ -45,27 +49,28 @@ bool check_file(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    bool in_float = false;
+    bool in_float = false, of_largest = false;
     std::vector<std::string> files;
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         if (argument == "--float") {
             in_float = true;
+        } else if (argument == "--of-largest") {
+            of_largest = true;
         } else if (argument.starts_with("-")) {
-            std::fprintf(stderr, "golden_check: unknown option %s\nusage: golden_check [--float] FILE...\n",
-                         argument.c_str());
+            std::fprintf(stderr, "golden_check: unknown option %s\n%s", argument.c_str(), usage);
             return 2;
         } else {
             files.push_back(argument);
         }
     }
-    if (files.empty()) {
-        std::fprintf(stderr, "usage: golden_check [--float] FILE...\n");
+    if (files.empty() || (of_largest && !in_float)) {
+        std::fprintf(stderr, "%s", usage);
         return 2;
     }
     bool all_passed = true;
     for (const std::string& file : files) {
-        const bool passed = in_float ? check_file<float>(file) : check_file<double>(file);
+        const bool passed = in_float ? check_file<float>(file, of_largest) : check_file<double>(file, false);
         all_passed = all_passed && passed;
     }
     return all_passed ? 0 : 1;
