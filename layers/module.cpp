@@ -30,6 +30,28 @@ PartialShape any_batch(const Shape& shape) {
     return partial;
 }
 
+namespace detail {
+
+const PartialShape& OutputShape::get() const noexcept {
+    static const PartialShape unset;
+    return state_.load(std::memory_order_acquire) == State::known ? shape_ : unset;
+}
+
+void OutputShape::set(PartialShape shape) {
+    shape_ = std::move(shape);
+    state_.store(State::known, std::memory_order_release);
+}
+
+void OutputShape::set_once(const Shape& output) {
+    State state = state_.load(std::memory_order_acquire);
+    if (state != State::none) return;
+    PartialShape shape = any_batch(output);  // before it is promised: this may throw
+    if (state_.compare_exchange_strong(state, State::being_written, std::memory_order_acquire))
+        set(std::move(shape));
+}
+
+}  // namespace detail
+
 template <class T>
 void Members<T>::check_name(std::string_view name) const {
     if (name.empty() || name.find('.') != std::string_view::npos) {
@@ -122,9 +144,9 @@ template <class T>
 Variable<T> Module<T>::operator()(const Variable<T>& x) {
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
-    build(any_batch(x.shape()));
+    if (!built_) build(any_batch(x.shape()));
     Variable<T> y = finish(x, call(x));
-    output_shape_ = any_batch(y.shape());
+    output_shape_.set_once(y.shape());
     if (watch != nullptr) watch->left(*this, std::span(&y, 1));
     return y;
 }
@@ -142,7 +164,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     }
     std::vector<Variable<T>> outputs = call_several(inputs);
     for (Variable<T>& y : outputs) y = finish(inputs[0], std::move(y));
-    if (!outputs.empty()) output_shape_ = any_batch(outputs[0].shape());
+    if (!outputs.empty()) output_shape_.set_once(outputs[0].shape());
     if (watch != nullptr) watch->left(*this, outputs);
     return outputs;
 }
@@ -252,7 +274,10 @@ std::size_t Module<T>::parameter_count() const {
 
 template <class T>
 void Module<T>::set_training(bool training) {
-    Walk walk{[&](const std::string&, Module& module, const Members<T>&) { module.training_ = training; }};
+    // Only where it changes, so that several threads may evaluate a model that is not being trained.
+    Walk walk{[&](const std::string&, Module& module, const Members<T>&) {
+        if (module.training_ != training) module.training_ = training;
+    }};
     walk("", *this);
 }
 

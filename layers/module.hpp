@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <initializer_list>
 #include <iosfwd>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "seqgrad/core/random.hpp"
@@ -32,6 +34,36 @@ PartialShape any_batch(const Shape& shape);
 
 template <class T>
 class Module;
+
+namespace detail {
+
+/// The shape of a module's output, which the first call writes, whichever thread makes it.
+class OutputShape {
+  public:
+    OutputShape() = default;
+    OutputShape(OutputShape&& other) noexcept { *this = std::move(other); }
+    OutputShape& operator=(OutputShape&& other) noexcept {
+        shape_ = std::move(other.shape_);
+        state_ = other.state_.load();
+        other.state_ = State::none;
+        return *this;
+    }
+
+    /// Empty before the shape is known.
+    const PartialShape& get() const noexcept;
+    /// Only while no other thread uses the module.
+    void set(PartialShape shape);
+    /// Sets it to that of a call's output unless it is set already.
+    void set_once(const Shape& output);
+
+  private:
+    enum class State : unsigned char { none, being_written, known };
+
+    std::atomic<State> state_ = State::none;
+    PartialShape shape_;
+};
+
+}  // namespace detail
 
 /// What a module and all inside it remember from one call to the next, besides their parameters.
 template <class T>
@@ -123,6 +155,11 @@ struct NamedModule {
 ///     };
 ///
 /// Modules are moved, not copied: two copies would look independent and share their parameters.
+///
+/// Threads may call one module at the same time while it is built, not in training mode and not stateful
+/// (`find_stateful`), and while no thread changes it: trains or loads it, sets its mode or resets its states.
+/// Each NoGrad counts in its own thread. Different modules that share nothing may be trained at the same
+/// time.
 template <class T>
 class Module {
   public:
@@ -154,8 +191,8 @@ class Module {
     /// The shape of the output for an input of this shape. Throws ShapeError when the input does not fit,
     /// ValueError where a module does not say.
     virtual PartialShape compute_output_shape(const PartialShape& input_shape) const;
-    /// The shape of the output with any batch size; empty before the module is built.
-    const PartialShape& output_shape() const noexcept { return output_shape_; }
+    /// The shape of the output with any batch size, as the module was built or first called; empty before.
+    const PartialShape& output_shape() const noexcept { return output_shape_.get(); }
 
     /// Whether an output without a mask of its own gets that of the input; without it the mask ends here.
     virtual bool supports_masking() const { return false; }
@@ -237,7 +274,7 @@ class Module {
     virtual void clear_state() {}
 
     /// For containers that know their layers' shapes without calling them.
-    void set_output_shape(Module& module, PartialShape shape) { module.output_shape_ = std::move(shape); }
+    void set_output_shape(Module& module, PartialShape shape) { module.output_shape_.set(std::move(shape)); }
 
   private:
     Members<T> collect() const;
@@ -249,7 +286,7 @@ class Module {
     void each_parameter(Visit visit) const;
 
     std::string name_;
-    PartialShape output_shape_;
+    detail::OutputShape output_shape_;
     bool built_ = false;
     bool training_ = false;
 };

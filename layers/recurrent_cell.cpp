@@ -93,8 +93,10 @@ Variable<T> CellDropout<T>::on_sequence(const Variable<T>& x, bool training) {
 
 template <class T>
 void CellDropout<T>::reset() {
-    input_masks_.clear();
-    state_masks_.clear();
+    // Layers ask for it in inference too, where several threads may: then there is none and nothing is
+    // written.
+    if (!input_masks_.empty()) input_masks_.clear();
+    if (!state_masks_.empty()) state_masks_.clear();
 }
 
 template void check_states(const std::string&, const char*, const std::vector<Variable<float>>&,
