@@ -3,29 +3,73 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 
 namespace seqgrad {
 
-std::size_t element_count(const Shape& shape) {
-    // Strides are signed, and so are distances in bytes between elements.
-    constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(double);
+namespace {
+
+// Strides are signed, and so are distances in bytes between elements.
+constexpr std::size_t most_elements = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(double);
+
+/// The number of elements; nothing where it, or a stride, cannot be counted. An axis has the product of the
+/// sizes behind it for its stride, so that those before an empty axis may be as large as they like.
+std::optional<std::size_t> counted(const Shape& shape) {
     std::size_t count = 1;
-    // An empty axis makes the tensor empty whatever the others are, so that they must not overflow on the
-    // way.
-    if (std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end()) return 0;
-    for (const std::size_t n : shape) {
-        if (count > most / n) {
-            throw ShapeError(
-                fmt::format("shape {} holds more elements than memory has addresses", to_string(shape)));
-        }
-        count *= n;
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+        if (__builtin_mul_overflow(count, shape[axis], &count) || count > most_elements) return std::nullopt;
     }
     return count;
+}
+
+std::string too_large(const Shape& shape) {
+    if (std::ranges::find(shape, std::size_t{0}) == shape.end())
+        return fmt::format("shape {} holds more elements than memory has addresses", to_string(shape));
+    return fmt::format("shape {} has no elements, but sizes behind the empty axis that are too large",
+                       to_string(shape));
+}
+
+}  // namespace
+
+namespace detail {
+
+const Shape& checked(std::string_view op, const Shape& shape) {
+    if (!counted(shape)) throw ShapeError(fmt::format("{}: {}", op, too_large(shape)));
+    return shape;
+}
+
+std::size_t added(std::string_view op, std::size_t a, std::size_t b) {
+    std::size_t sum = 0;
+    if (__builtin_add_overflow(a, b, &sum))
+        throw ShapeError(fmt::format("{}: the sizes {} and {} are too large to be added", op, a, b));
+    return sum;
+}
+
+std::size_t multiplied(std::string_view op, std::size_t a, std::size_t b) {
+    std::size_t product = 0;
+    if (__builtin_mul_overflow(a, b, &product))
+        throw ShapeError(fmt::format("{}: the sizes {} and {} are too large to be multiplied", op, a, b));
+    return product;
+}
+
+void check_size(std::string_view op, std::string_view argument, std::size_t size) {
+    if (size <= most_elements) return;
+    throw ValueError(fmt::format("{}: {} must be at most {}, got {}", op, argument, most_elements, size));
+}
+
+}  // namespace detail
+
+std::size_t element_count(const Shape& shape) {
+    const std::optional<std::size_t> count = counted(shape);
+    if (!count) throw ShapeError(too_large(shape));
+    return *count;
 }
 
 std::string to_string(const Shape& shape) {
@@ -45,6 +89,7 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
         }
         out[rank - i] = na == 1 ? nb : na;
     }
+    detail::checked(op, out);
     return out;
 }
 

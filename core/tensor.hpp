@@ -15,8 +15,9 @@ namespace seqgrad {
 /// A dense array of any rank, row-major, on 64-byte-aligned pooled storage.
 ///
 /// It is an xtensor container: any xtensor expression can be assigned to it and it can stand in any xtensor
-/// expression. `Tensor<T>(shape)` leaves its elements uninitialised; `zeros`, `full` and `tensor` below do
-/// not. Used with `float` and `double` for values, `std::int64_t` for indices and labels, `bool` for masks.
+/// expression. `Tensor<T>(shape)` leaves its elements uninitialised and takes the shape as it is; `zeros`,
+/// `full` and `tensor` below do neither. Used with `float` and `double` for values, `std::int64_t` for
+/// indices and labels, `bool` for masks.
 template <class T>
 using Tensor = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
 
@@ -30,14 +31,16 @@ using Mask = Tensor<bool>;
 template <class T>
 concept Real = std::is_same_v<T, float> || std::is_same_v<T, double>;
 
-/// Number of elements of a tensor of this shape. Throws ShapeError for more than the address space holds.
+/// Number of elements of a tensor of this shape. Throws ShapeError for more than the address space holds,
+/// also where sizes behind an axis of size 0 say so.
 std::size_t element_count(const Shape& shape);
 
 /// "[32, 16, 12]"; "[]" for rank 0.
 std::string to_string(const Shape& shape);
 
 /// The shape that `a` and `b` broadcast to by NumPy's rules: axes are aligned at the last one, a missing axis
-/// or one of size 1 stretches. Throws ShapeError naming `op` and both shapes.
+/// or one of size 1 stretches. Throws ShapeError naming `op` and both shapes, and for a result of more
+/// elements than the address space holds.
 Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 
 /// Turns an axis counted from the end (-1 is the last) into one counted from the front.

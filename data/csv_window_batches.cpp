@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/data/internal/batches.hpp"
 #include "seqgrad/data/internal/windows.hpp"
 
@@ -29,8 +30,10 @@ CsvWindowBatches<T>::CsvWindowBatches(CsvSeriesReader series, CsvWindowOptions o
                                      features_, options_.scaler->mean().size()));
     }
     targets_ = detail::target_features(windows, features_);
-    x_size_ = windows.window * features_;
-    y_size_ = windows.horizon * targets_.size();
+    constexpr const char* op = "CsvWindowBatches";
+    x_size_ = detail::multiplied(op, windows.window, features_);
+    y_size_ = detail::multiplied(op, windows.horizon, targets_.size());
+    detail::checked(op, {options_.batch_size, detail::added(op, x_size_, y_size_)});
 }
 
 template <Real T>

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 
 namespace seqgrad {
 
@@ -53,7 +54,9 @@ Dataset<T> copying_task(const CopyingOptions& options, Generator& generator) {
     check_copying("copying_task", options);
     const std::size_t N = options.samples;
     const std::size_t remember = options.remember;
-    const std::size_t steps = options.delay + 2 * remember;
+    const std::size_t steps =
+        detail::added("copying_task", options.delay, detail::multiplied("copying_task", 2, remember));
+    detail::checked("copying_task", {N, steps});
     const T blank = static_cast<T>(options.symbols);
     const Tensor<std::int64_t> symbols =
         generator.integers({N, remember}, 0, static_cast<std::int64_t>(options.symbols));

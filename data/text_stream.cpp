@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 
 namespace seqgrad {
 
@@ -78,6 +79,7 @@ Dataset<T> random_windows(std::span<const std::int64_t> ids, const StreamOptions
         throw ValueError(fmt::format(
             "random_windows: windows of {} steps need as many ids and one more, got {}", steps, ids.size()));
     }
+    detail::checked("random_windows", {options.batch_size, steps + 1});
     const GeneratorState before = generator.state();
     const Tensor<std::int64_t> begins =
         generator.integers({options.batch_size}, 0, static_cast<std::int64_t>(ids.size() - steps));

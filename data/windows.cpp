@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/data/internal/windows.hpp"
 
 namespace seqgrad {
@@ -74,8 +75,9 @@ Dataset<T> cut_windows(const Tensor<T>& series, std::size_t features, std::size_
                        const WindowOptions& options) {
     const std::vector<std::size_t> targets = detail::target_features(options, features);
     const std::size_t samples = window_count(end - begin, options);
-    Dataset<T> out{Tensor<T>(Shape{samples, options.window, features}),
-                   Tensor<T>(Shape{samples, options.horizon * targets.size()})};
+    const std::size_t y_size = detail::multiplied("windows", options.horizon, targets.size());
+    Dataset<T> out{Tensor<T>(detail::checked("windows", {samples, options.window, features})),
+                   Tensor<T>(detail::checked("windows", {samples, y_size}))};
     for (std::size_t i = 0; i < samples; ++i) {
         detail::copy_window(series.data() + (begin + i * options.stride) * features, features, targets,
                             options, out.x.data() + i * options.window * features,

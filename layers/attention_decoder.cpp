@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/join.hpp"
@@ -26,6 +27,8 @@ const std::shared_ptr<RecurrentCell<T>>& checked(const std::shared_ptr<Recurrent
     if (!cell) throw ValueError("AttentionDecoder: expected a cell, got none");
     if (cell->state_size().empty())
         throw ValueError(fmt::format("AttentionDecoder: {} has no states", cell->description()));
+    for (const std::size_t size : cell->state_size())
+        detail::check_size("AttentionDecoder", "the cell's state", size);
     return cell;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/attention.hpp"
 #include "seqgrad/core/ops/linear.hpp"
 
@@ -15,6 +16,7 @@ BahdanauAttention<T>::BahdanauAttention(BahdanauAttentionConfig config)
     : MemoryAttention<T>(config.name), config_(std::move(config)) {
     if (config_.units == 0)
         throw ValueError(fmt::format("{}: units must be at least 1", this->description()));
+    detail::check_size(this->description(), "units", config_.units);
 }
 
 template <class T>

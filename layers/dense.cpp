@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/linear.hpp"
 #include "seqgrad/layers/internal/features.hpp"
 
@@ -12,6 +13,7 @@ template <class T>
 Dense<T>::Dense(DenseConfig config) : Module<T>(config.name), config_(std::move(config)) {
     if (config_.units == 0)
         throw ValueError(fmt::format("{}: units must be at least 1", this->description()));
+    detail::check_size(this->description(), "units", config_.units);
 }
 
 template <class T>

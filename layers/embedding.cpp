@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/internal/whole_numbers.hpp"
 #include "seqgrad/core/ops/index.hpp"
 
@@ -16,6 +17,8 @@ Embedding<T>::Embedding(EmbeddingConfig config) : Module<T>(config.name), config
         throw ValueError(fmt::format("{}: input_dim must be at least 1", this->description()));
     if (config_.output_dim == 0)
         throw ValueError(fmt::format("{}: output_dim must be at least 1", this->description()));
+    detail::check_size(this->description(), "input_dim", config_.input_dim);
+    detail::check_size(this->description(), "output_dim", config_.output_dim);
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 
 namespace seqgrad {
 
@@ -14,6 +15,7 @@ InputLayer<T>::InputLayer(InputLayerConfig config) : Module<T>(config.name), con
         throw ValueError(fmt::format("{}: shape must not have negative sizes, got {}", this->description(),
                                      to_string(config_.shape)));
     }
+    if (config_.batch_size) detail::check_size(this->description(), "batch_size", *config_.batch_size);
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/dropout.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
@@ -98,7 +99,7 @@ std::optional<Mask> KeyValueAttention<T>::seen(const Inputs& inputs, bool causal
 
     const bool per_sample = query != nullptr || key != nullptr || value != nullptr || given[0] != 1;
     const bool per_query = query != nullptr || causal || given[1] != 1;
-    Mask out(Shape{per_sample ? B : 1, per_query ? N : 1, S});
+    Mask out(detail::checked(this->description(), {per_sample ? B : 1, per_query ? N : 1, S}));
     const auto counts = [](const Mask* mask, std::size_t i) { return mask == nullptr || mask->data()[i]; };
     std::size_t i = 0;
     for (std::size_t b = 0; b < out.shape()[0]; ++b) {

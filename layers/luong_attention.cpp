@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/attention.hpp"
@@ -28,6 +29,7 @@ LuongAttention<T>::LuongAttention(LuongAttentionConfig config)
     if (config_.window != AttentionWindow::global && config_.D == 0)
         throw ValueError(fmt::format("{}: window {} needs D of at least 1, got 0", this->description(),
                                      to_string(config_.window)));
+    detail::check_size(this->description(), "units", config_.units);
 }
 
 template <class T>
@@ -119,7 +121,7 @@ template <class T>
 Mask LuongAttention<T>::window(const Tensor<T>& centre, const AttentionMemory<T>& memory) const {
     const std::size_t B = memory.mask ? memory.values.shape()[0] : centre.shape()[0];
     const std::size_t N = centre.shape()[1], S = memory.values.shape()[1];
-    Mask seen(Shape{B, N, S});
+    Mask seen(detail::checked(this->description(), {B, N, S}));
     for (std::size_t b = 0; b < B; ++b) {
         for (std::size_t t = 0; t < N; ++t) {
             const T p = centre.data()[centre.shape()[0] == 1 ? t : b * N + t];

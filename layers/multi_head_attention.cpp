@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/attention.hpp"
 #include "seqgrad/core/ops/linear.hpp"
@@ -92,6 +93,7 @@ MultiHeadAttention<T>::MultiHeadAttention(MultiHeadAttentionConfig config)
       output_(config_) {
     const auto check = [&](const char* what, std::size_t size) {
         if (size == 0) throw ValueError(fmt::format("{}: {} must be at least 1", this->description(), what));
+        detail::check_size(this->description(), what, size);
     };
     check("num_heads", config_.num_heads);
     check("key_dim", config_.key_dim);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 
 namespace seqgrad {
@@ -11,6 +12,7 @@ template <class T>
 RepeatVector<T>::RepeatVector(RepeatVectorConfig config)
     : Module<T>(config.name), config_(std::move(config)) {
     if (config_.n == 0) throw ValueError(fmt::format("{}: n must be at least 1", this->description()));
+    detail::check_size(this->description(), "n", config_.n);
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 
 namespace seqgrad {
@@ -19,7 +20,7 @@ Shape with_steps(const Shape& shape, std::size_t batch, std::size_t steps) {
 
 /// The shape with its axes [B, T] merged into one.
 Shape without_steps(const Shape& shape) {
-    Shape out{shape[0] * shape[1]};
+    Shape out{detail::multiplied("TimeDistributed", shape[0], shape[1])};
     out.insert(out.end(), shape.begin() + 2, shape.end());
     return out;
 }

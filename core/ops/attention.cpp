@@ -11,6 +11,7 @@
 #include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/internal/reduce.hpp"
 #include "seqgrad/core/internal/rows.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/elementwise.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
@@ -147,7 +148,7 @@ template <class T>
 Variable<T> dot_scores(const Variable<T>& query, const Variable<T>& keys) {
     check_operands("dot_scores", "D", query, keys);
     const std::size_t B = query.shape()[0], N = query.shape()[1], S = keys.shape()[1], D = keys.shape()[2];
-    Tensor<T> value(Shape{B, N, S});
+    Tensor<T> value(detail::checked("dot_scores", {B, N, S}));
     for (std::size_t b = 0; b < B; ++b) {
         gemm(Transpose::no, Transpose::yes, N, S, D, T{1}, query.value().data() + b * N * D, D,
              keys.value().data() + b * S * D, D, T{0}, value.data() + b * N * S, S);
@@ -182,7 +183,7 @@ Variable<T> additive_scores(const Variable<T>& query, const Variable<T>& keys, c
                                      to_string(query.shape()), to_string(keys.shape()), n.A,
                                      to_string(v.shape())));
     }
-    Tensor<T> value(Shape{n.B, n.T, n.S});
+    Tensor<T> value(detail::checked("additive_scores", {n.B, n.T, n.S}));
     for_each_tanh(n, query.value(), keys.value(),
                   [&](std::size_t row, std::size_t first, std::size_t count, T* h) {
                       T* const y = value.data() + row * n.S + first;

@@ -14,6 +14,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/anomaly.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/attention_decoder.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -127,7 +128,8 @@ AttentionDecoderSizes check(const Operands<T>& in, const AttentionDecoderOptions
                         expect.caller(), to_string(in.memory.shape())));
     }
     expect.operand("recurrent_kernel", in.recurrent_kernel, {{"units", any}, {"gates x units", any}});
-    const std::size_t U = in.recurrent_kernel.shape()[0], columns = groups * U;
+    const std::size_t U = in.recurrent_kernel.shape()[0];
+    const std::size_t columns = detail::multiplied(expect.caller(), groups, U);
     expect.shape("recurrent_kernel", in.recurrent_kernel.shape(), {{"units", U}, {"gates x units", columns}});
 
     const bool luong = options.style == AttentionStyle::luong;
@@ -198,6 +200,8 @@ AttentionDecoderSizes check(const Operands<T>& in, const AttentionDecoderOptions
     if (options.mask) expect.shape("mask", options.mask->shape(), {{"batch", B}, {"time", steps}});
     if (options.memory_mask)
         expect.shape("memory mask", options.memory_mask->shape(), {{"batch", B}, {"memory time", S}});
+    for (const Shape& made : {Shape{B, steps, U}, Shape{B, steps, S}, Shape{B, U}})
+        detail::checked(expect.caller(), made);
     return {.batch = B,
             .steps = steps,
             .memory = S,

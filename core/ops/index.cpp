@@ -6,6 +6,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/lookup.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/op.hpp"
 
 namespace seqgrad {
@@ -78,17 +79,17 @@ T* zeroed(const GradientBuffer<T>& buffer) {
     return buffer.tensor.data();
 }
 
-Shape taken_shape(const Shape& x, const Indices& indices, std::size_t axis) {
+Shape taken_shape(const char* op, const Shape& x, const Indices& indices, std::size_t axis) {
     Shape shape(x.begin(), AroundAxis::at(x, axis));
     shape.insert(shape.end(), indices.shape().begin(), indices.shape().end());
     shape.insert(shape.end(), AroundAxis::at(x, axis + 1), x.end());
-    return shape;
+    return detail::checked(op, shape);
 }
 
 /// The value of take, once everything is checked.
 template <class T>
-Tensor<T> taken_value(const Variable<T>& x, const Indices& indices, std::size_t axis) {
-    Tensor<T> value(taken_shape(x.shape(), indices, axis));
+Tensor<T> taken_value(const char* op, const Variable<T>& x, const Indices& indices, std::size_t axis) {
+    Tensor<T> value(taken_shape(op, x.shape(), indices, axis));
     if (value.size() > 0) {
         take_runs(AroundAxis(x.shape(), axis), indices, x.value().data(), value.data());
     }
@@ -136,7 +137,7 @@ template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, std::ptrdiff_t axis) {
     const std::size_t a = normalize_axis("take", axis, x.rank());
     check_indices("take", "index", indices, x.shape()[a]);
-    return record("take", taken_value(x, indices, a), {x},
+    return record("take", taken_value("take", x, indices, a), {x},
                   [around = AroundAxis(x.shape(), a), indices](Backward<T>& pass) {
                       add_taken_gradient(pass, around, indices);
                   });
@@ -149,7 +150,8 @@ Variable<T> embedding_lookup(const Variable<T>& table, const Indices& ids) {
             fmt::format("embedding_lookup: expected a table [V, D], got {}", to_string(table.shape())));
     }
     check_indices("embedding_lookup", "id", ids, table.shape()[0]);
-    return record("embedding_lookup", taken_value(table, ids, 0), {table}, LookupBackward<T>(table, ids));
+    return record("embedding_lookup", taken_value("embedding_lookup", table, ids, 0), {table},
+                  LookupBackward<T>(table, ids));
 }
 
 template <class T>
@@ -165,7 +167,7 @@ Variable<T> take_along_axis(const Variable<T>& x, const Indices& indices, std::p
     check_indices("take_along_axis", "index", indices, x.shape()[a]);
     const AroundAxis around(x.shape(), a);
     const AroundAxis result(expected, a);
-    Tensor<T> value(expected);
+    Tensor<T> value(detail::checked("take_along_axis", expected));
     for_each_along(
         around, result, indices,
         [to = value.data(), from = x.value().data()](std::size_t at, std::size_t i) { to[i] = from[at]; });
@@ -181,7 +183,7 @@ template <class T>
 Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, const Variable<T>& updates,
                         std::ptrdiff_t axis) {
     const std::size_t a = normalize_axis("scatter_add", axis, x.rank());
-    const Shape expected = taken_shape(x.shape(), indices, a);
+    const Shape expected = taken_shape("scatter_add", x.shape(), indices, a);
     if (updates.shape() != expected) {
         throw ShapeError(
             fmt::format("scatter_add: for x {}, indices {} and axis {} the updates must be {}, got {}",
@@ -207,7 +209,7 @@ Tensor<T> one_hot(const Indices& ids, std::size_t num_classes) {
     check_indices("one_hot", "id", ids, num_classes);
     Shape shape = ids.shape();
     shape.push_back(num_classes);
-    Tensor<T> rows = zeros<T>(shape);
+    Tensor<T> rows = zeros<T>(detail::checked("one_hot", shape));
     T* row = rows.data();
     for (const std::int64_t id : elements(ids)) {
         row[id] = T{1};

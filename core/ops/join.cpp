@@ -6,6 +6,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/internal/strided.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -27,7 +28,7 @@ std::size_t count_from(const Shape& shape, std::size_t axis) {
 template <class T>
 Variable<T> joined(const char* op, std::span<const Variable<T>> parts, std::size_t rows,
                    std::vector<std::size_t> columns, const Shape& shape) {
-    Tensor<T> value(shape);
+    Tensor<T> value(detail::checked(op, shape));
     const std::size_t width = rows == 0 ? 0 : value.size() / rows;
     const auto steps_of = [](std::size_t row) { return Steps{static_cast<std::ptrdiff_t>(row), 1}; };
     std::size_t offset = 0;
@@ -52,6 +53,8 @@ Variable<T> joined(const char* op, std::span<const Variable<T>> parts, std::size
 template <class T>
 Variable<T> stretched(const char* op, const Variable<T>& x, const Shape& narrow, const Shape& wide,
                       const Shape& shape) {
+    detail::checked(op, shape);
+    detail::checked(op, wide);
     Steps steps = detail::dense_steps(narrow);
     for (std::size_t k = 0; k < steps.size(); ++k) {
         if (narrow[k] == 1) steps[k] = 0;
@@ -88,7 +91,7 @@ Variable<T> concatenate(std::span<const Variable<T>> parts, std::ptrdiff_t axis)
                 fmt::format("concatenate: tensors 0 and {} must agree in every axis but axis {}: {} and {}",
                             k, a, to_string(parts[0].shape()), to_string(parts[k].shape())));
         }
-        shape[a] += parts[k].shape()[a];
+        shape[a] = detail::added("concatenate", shape[a], parts[k].shape()[a]);
         columns.push_back(count_from(parts[k].shape(), a));
     }
     return joined("concatenate", parts, count_before(shape, a), std::move(columns), shape);
@@ -118,7 +121,10 @@ Variable<T> pad(const Variable<T>& x, std::span<const Padding> widths, std::type
                                      to_string(x.shape())));
     }
     Shape shape = x.shape();
-    for (std::size_t k = 0; k < shape.size(); ++k) shape[k] += widths[k].before + widths[k].after;
+    for (std::size_t k = 0; k < shape.size(); ++k) {
+        shape[k] = detail::added("pad", shape[k], detail::added("pad", widths[k].before, widths[k].after));
+    }
+    detail::checked("pad", shape);
     const Steps steps = detail::dense_steps(shape);
     std::ptrdiff_t first = 0;
     for (std::size_t k = 0; k < shape.size() && x.size() > 0; ++k) {
@@ -140,7 +146,7 @@ template <class T>
 Variable<T> repeat(const Variable<T>& x, std::size_t repeats, std::ptrdiff_t axis) {
     const std::size_t a = normalize_axis("repeat", axis, x.rank());
     Shape shape = x.shape();
-    shape[a] *= repeats;
+    shape[a] = detail::multiplied("repeat", shape[a], repeats);
     const std::size_t before = count_before(x.shape(), a + 1);
     const std::size_t after = count_from(x.shape(), a + 1);
     return stretched("repeat", x, {before, 1, after}, {before, repeats, after}, shape);
@@ -158,7 +164,7 @@ Variable<T> tile(const Variable<T>& x, const IntList& repeats) {
         narrow.push_back(size);
         wide.push_back(static_cast<std::size_t>(times));
         wide.push_back(size);
-        shape.push_back(static_cast<std::size_t>(times) * size);
+        shape.push_back(detail::multiplied("tile", static_cast<std::size_t>(times), size));
     }
     return stretched("tile", x, narrow, wide, shape);
 }

@@ -7,6 +7,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -37,7 +38,7 @@ Variable<T> linear(const Variable<T>& x, const Variable<T>& kernel, const Variab
     const std::size_t U = kernel.shape()[1];
     Shape shape = x.shape();
     shape.back() = U;
-    Tensor<T> y(shape);
+    Tensor<T> y(detail::checked("linear", shape));
     const std::size_t rows = element_count(Shape(shape.begin(), shape.end() - 1));
     if (bias) {
         for (std::size_t r = 0; r < rows; ++r) std::ranges::copy(elements(bias.value()), y.data() + r * U);

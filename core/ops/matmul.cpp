@@ -7,6 +7,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -45,6 +46,7 @@ struct Product {
         result = batch;
         if (!row) result.push_back(m);
         if (!column) result.push_back(n);
+        detail::checked("matmul", result);
         // With one matrix on the right, the rows of all matrices on the left are those of a single matrix.
         if (element_count(batch_b) == 1) {
             m *= element_count(batch);
@@ -160,7 +162,7 @@ Variable<T> vecdot(const Variable<T>& a, const Variable<T>& b, std::ptrdiff_t ax
     Shape result = full;
     result.erase(result.begin() + static_cast<std::ptrdiff_t>(summed));
 
-    Tensor<T> value = zeros<T>(result);
+    Tensor<T> value = zeros<T>(detail::checked("vecdot", result));
     std::array<T, detail::broadcast_chunk> repeated_x, repeated_y;
     detail::BroadcastLoop<3>(full, {&a.shape(), &b.shape(), &kept})
         .for_each_run([&](const std::array<std::size_t, 3>& first, std::size_t n,

@@ -10,6 +10,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/anomaly.hpp"
 #include "seqgrad/core/internal/lookup.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/recurrent.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -73,7 +74,9 @@ RecurrentSizes check_shapes(Cell cell, const Operands<T>& in, const RecurrentOpt
     const std::size_t groups = kernels::weight_groups(cell);
     const std::string columns = groups == 1 ? "units" : fmt::format("{} units", groups);
     const auto& recurrent = in.recurrent_kernel;
-    if (recurrent.rank() != 2 || recurrent.shape()[1] != groups * recurrent.shape()[0]) {
+    // Divided, not multiplied: the product of sizes beside an axis of 0 may wrap around.
+    if (recurrent.rank() != 2 || recurrent.shape()[1] % groups != 0 ||
+        recurrent.shape()[1] / groups != recurrent.shape()[0]) {
         refuse(cell, options, fmt::format("recurrent_kernel [units, {}]", columns), recurrent.shape());
     }
     const std::size_t units = recurrent.shape()[0];
@@ -102,6 +105,9 @@ RecurrentSizes check_shapes(Cell cell, const Operands<T>& in, const RecurrentOpt
     if (options.mask && options.mask->shape() != Shape{batch, steps}) {
         refuse(cell, options, fmt::format("mask [batch={}, time={}]", batch, steps), options.mask->shape());
     }
+    const std::string_view op = options.caller.empty() ? name_of(cell) : options.caller;
+    for (const Shape& made : {Shape{batch, steps}, Shape{batch, steps, units}, Shape{batch, units}})
+        detail::checked(op, made);
     return {batch, steps, features, units};
 }
 

@@ -8,6 +8,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/internal/reduce.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/elementwise.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -46,6 +47,7 @@ Shapes reduced_shapes(const char* op, const Shape& shape, const ReduceOptions& o
         }
         if (options.keepdims || !reduced[axis]) shapes.result.push_back(shapes.kept[axis]);
     }
+    detail::checked(op, shapes.kept);
     return shapes;
 }
 

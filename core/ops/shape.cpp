@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/internal/strided.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -16,7 +17,7 @@ using detail::Steps;
 /// x's elements in another shape that holds as many.
 template <class T>
 Variable<T> reshaped(const char* op, const Variable<T>& x, const Shape& shape) {
-    Tensor<T> value(shape);
+    Tensor<T> value(detail::checked(op, shape));
     std::copy_n(x.value().data(), value.size(), value.data());
     return record(op, std::move(value), {x}, [](Backward<T>& pass) {
         if (!pass.wants(0)) return;
@@ -76,7 +77,7 @@ Variable<T> permuted(const char* op, const Variable<T>& x, const Shape& axes) {
         shape[k] = x.shape()[axes[k]];
         steps[k] = x_steps[axes[k]];
     }
-    Tensor<T> value(shape);
+    Tensor<T> value(detail::checked(op, shape));
     detail::strided_copy(shape, value.data(), detail::dense_steps(shape), x.value().data(), steps);
     return record(op, std::move(value), {x}, [steps](Backward<T>& pass) {
         const Tensor<T>& grad = pass.grad();

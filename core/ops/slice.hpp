@@ -36,7 +36,7 @@ inline constexpr Ellipsis ellipsis{};
 class Subscript {
   public:
     template <Integer I>
-    Subscript(I index) : choice_(static_cast<std::ptrdiff_t>(index)) {}
+    Subscript(I index) : choice_(detail::as_signed(index)) {}
     Subscript(const Range& range) : choice_(range) {}
     Subscript(Ellipsis) : choice_(Ellipsis{}) {}
 

@@ -11,6 +11,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/reduce.hpp"
 #include "seqgrad/core/internal/rows.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/elementwise.hpp"
 #include "seqgrad/core/op.hpp"
 
@@ -151,7 +152,8 @@ Shape samples_shape(const Variable<T>& logits) {
     if (logits.rank() == 0) {
         throw ShapeError("softmax_cross_entropy: expected logits [..., classes], got a tensor of rank 0");
     }
-    return Shape(logits.shape().begin(), logits.shape().end() - 1);
+    const Shape samples(logits.shape().begin(), logits.shape().end() - 1);
+    return detail::checked("softmax_cross_entropy", samples);
 }
 
 void check_labels(const Tensor<std::int64_t>& labels, const Shape& logits) {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/linear.hpp"
 #include "seqgrad/core/ops/recurrent.hpp"
@@ -25,6 +26,7 @@ namespace seqgrad::detail {
 template <class Config>
 void check_cell_config(const std::string& cell, const Config& config) {
     if (config.units == 0) throw ValueError(fmt::format("{}: units must be at least 1", cell));
+    check_size(cell, "units", config.units);
     const auto check_rate = [&](const char* name, double rate) {
         if (!(rate >= 0.0 && rate < 1.0))
             throw ValueError(fmt::format("{}: {} must be in [0, 1), got {}", cell, name, rate));

@@ -298,6 +298,13 @@ TEST_CASE("what cannot be made of a series is refused") {
         with({.window = 29, .stride = largest});
     }
     make({.shuffle_buffer = std::numeric_limits<std::size_t>::max()});
+    // Three columns of this many steps would be one step long.
+    constexpr std::size_t third = std::numeric_limits<std::size_t>::max() / 3 + 1;
+    CHECK_THROWS_WITH_AS(
+        make({.windows = {.window = third}}),
+        "CsvWindowBatches: the sizes 6148914691236517206 and 3 are too large to be multiplied", ShapeError);
+    CHECK_THROWS_AS(make({.windows = {.horizon = third}}), ShapeError);
+    CHECK_THROWS_AS(make({.batch_size = std::size_t{1} << 62}), ShapeError);
 }
 
 TEST_CASE("an error in the file comes with its batch, in every pass") {

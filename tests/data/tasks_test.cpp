@@ -192,6 +192,14 @@ TEST_CASE("tasks of no samples have shapes, those of no steps are refused") {
                          ValueError);
     CHECK_THROWS_AS(copying_task<float>({.symbols = 0}, generator), ValueError);
     CHECK_THROWS_AS(copying_task<float>({.remember = 0}, generator), ValueError);
+    const std::size_t half = std::size_t{1} << 63;
+    CHECK_THROWS_WITH_AS(copying_task<float>({.samples = 0, .remember = half}, generator),
+                         "copying_task: the sizes 2 and 9223372036854775808 are too large to be multiplied",
+                         ShapeError);
+    CHECK_THROWS_AS(copying_task<float>({.samples = 0, .delay = static_cast<std::size_t>(-3)}, generator),
+                    ShapeError);
+    CHECK_THROWS_AS(adding_problem<float>({.samples = 4, .steps = half / 2}, generator), ShapeError);
+    CHECK_THROWS_AS(sequential_parity<float>({.samples = half, .steps = 2}, generator), ShapeError);
     CHECK_THROWS_WITH_AS(
         copying_baseline({.delay = 0}),
         "copying_baseline: expected a delay, symbols and remember of 1 or more, got 0, 8 and 10", ValueError);

@@ -132,5 +132,9 @@ TEST_CASE("random windows that cannot be cut are refused") {
                          ValueError);
     const std::vector<std::int64_t> large = {1, (1 << 24) + 1};
     CHECK_THROWS_AS(random_windows<float>(large, {.batch_size = 1, .steps = 1}, generator), ValueError);
+    CHECK_THROWS_WITH_AS(
+        random_windows<float>(numbers(5), {.batch_size = std::size_t{1} << 62, .steps = 3}, generator),
+        "random_windows: shape [4611686018427387904, 4] holds more elements than memory has addresses",
+        ShapeError);
     CHECK(generator.state() == before);
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/op.hpp"
 
 // Losses that have one number per row of the last axis.
@@ -40,7 +41,7 @@ Shape common_shape(const char* loss, const Tensor<T>& y_true, const Tensor<T>& y
 }
 
 inline Shape without_last(const Shape& shape) {
-    return Shape(shape.begin(), shape.end() - 1);
+    return checked("loss", Shape(shape.begin(), shape.end() - 1));
 }
 
 /// A loss that is the sum over the last axis of value(y, p), whose derivative by p is slope(y, p), or with
