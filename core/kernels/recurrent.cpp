@@ -159,6 +159,15 @@ ForwardSteps<T> forward_steps(const Timeline& time, const Chunk& chunk, std::siz
             .sequence_stride = 0};
 }
 
+/// The gradients where there are no units: x reaches nothing, and all others have no elements.
+template <class T>
+void without_units(const RecurrentBackward<T>& pass) {
+    if (!pass.x_grad.data || pass.x_grad.beta != T(0)) return;
+    const RecurrentSizes& s = pass.sizes;
+    const std::size_t rows = pass.x.ids ? pass.x.table_rows : s.batch * s.steps;
+    std::fill_n(pass.x_grad.data, rows * s.features, T(0));
+}
+
 template <class T>
 void write_states(const Timeline& time, std::size_t units, const T* source, GradientTarget<T> target) {
     if (!target.data) return;
@@ -172,6 +181,7 @@ void write_states(const Timeline& time, std::size_t units, const T* source, Grad
 template <class T>
 void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
+    if (s.units == 0) return;  // results without elements
     const Timeline& time = pass.timeline;
     const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
     const bool has_c = pass.cell == Cell::lstm, keep_c = has_c && pass.saved.c != nullptr;
@@ -234,6 +244,7 @@ void recurrent_forward(const RecurrentForward<T>& pass, InstructionSet set) {
 template <class T>
 void recurrent_backward(const RecurrentBackward<T>& pass, InstructionSet set) {
     const RecurrentSizes& s = pass.sizes;
+    if (s.units == 0) return without_units(pass);
     const Timeline& time = pass.timeline;
     const RecurrentSteps<T>& steps = steps_of<T>(pass.cell, s.units, set);
     const Layout where = layout(pass.cell);

@@ -131,6 +131,11 @@ AttentionDecoderSizes check(const Operands<T>& in, const AttentionDecoderOptions
     const std::size_t U = in.recurrent_kernel.shape()[0];
     const std::size_t columns = detail::multiplied(expect.caller(), groups, U);
     expect.shape("recurrent_kernel", in.recurrent_kernel.shape(), {{"units", U}, {"gates x units", columns}});
+    if (U == 0) {
+        throw ShapeError(
+            fmt::format("{}: expected recurrent_kernel [units, gates x units] of at least 1 unit, got {}",
+                        expect.caller(), to_string(in.recurrent_kernel.shape())));
+    }
 
     const bool luong = options.style == AttentionStyle::luong;
     if (options.input_feeding && !luong)

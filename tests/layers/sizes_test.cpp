@@ -110,3 +110,140 @@ TEST_CASE("layers refuse inputs whose results would have more elements than ther
     CHECK(refusal([&] { steps(empty); }) ==
           "TimeDistributed: the sizes 4294967296 and 4294967296 are too large to be multiplied");
 }
+
+namespace {
+
+using Inputs = std::vector<Variable<double>>;
+
+/// A new layer, called in training mode with inputs of every set of sizes B, T, S and D that are 0 together,
+/// and the way back. Only with an S of 0 may it refuse, as there is no attention over nothing.
+void check_empty(const std::function<std::shared_ptr<Module<double>>()>& make,
+                 const std::function<Inputs(const std::vector<std::size_t>&)>& inputs) {
+    for (std::size_t empty = 0; empty < 16; ++empty) {
+        std::vector<std::size_t> n{2, 3, 4, 5};
+        for (std::size_t i = 0; i < n.size(); ++i)
+            if ((empty >> i & 1) != 0) n[i] = 0;
+        const std::shared_ptr<Module<double>> layer = make();
+        CAPTURE(layer->type());
+        CAPTURE(empty);
+        layer->set_training(true);
+        const Inputs given = inputs(n);
+        const bool attends_to_nothing = given.size() > 1 && n[2] == 0;
+        try {
+            Variable<double> loss;
+            for (const Variable<double>& y : (*layer)(given)) {
+                CHECK(y.shape()[0] == n[0]);
+                CHECK(std::ranges::all_of(elements(y.value()), [](double v) { return std::isfinite(v); }));
+                loss = loss ? loss + sum(y) : sum(y);
+            }
+            CHECK_FALSE(attends_to_nothing);
+            if (!loss.requires_grad()) continue;  // without a step the output is not made of x
+            backward(loss);
+            for (const NamedParameter<double>& p : layer->parameters()) {
+                CAPTURE(p.name);
+                if (!p.variable.has_grad()) continue;  // that of another way to compute, as without features
+                CHECK(p.variable.grad().shape() == p.variable.shape());
+                CHECK(std::ranges::all_of(elements(p.variable.grad()),
+                                          [](double v) { return std::isfinite(v); }));
+            }
+            for (const Variable<double>& x : given) {
+                if (x.has_grad()) CHECK(x.grad().shape() == x.shape());
+            }
+        } catch (const ShapeError& e) {
+            CAPTURE(e.what());
+            CHECK(attends_to_nothing);
+        }
+    }
+}
+
+Variable<double> ones_of(const Shape& shape) {
+    return parameter(ones<double>(shape));
+}
+
+template <class Layer, class Config>
+std::function<std::shared_ptr<Module<double>>()> maker(const Config& config) {
+    return [config] { return std::make_shared<Layer>(config); };
+}
+
+}  // namespace
+
+TEST_CASE("layers compute inputs without samples, steps or features") {
+    const auto rows = [](const std::vector<std::size_t>& n) { return Inputs{ones_of({n[0], n[3]})}; };
+    const auto sequence = [](const std::vector<std::size_t>& n) {
+        return Inputs{ones_of({n[0], n[1], n[3]})};
+    };
+    const auto masked = [](const std::vector<std::size_t>& n) {
+        Mask mask = full<bool>({n[0], n[1]}, true);
+        if (mask.size() != 0) mask.data()[mask.size() - 1] = false;
+        return Inputs{ones_of({n[0], n[1], n[3]}).with_mask(std::move(mask))};
+    };
+    const auto query_and_memory = [](const std::vector<std::size_t>& n) {
+        return Inputs{ones_of({n[0], n[1], n[3]}), ones_of({n[0], n[2], n[3]})};
+    };
+    check_empty(maker<RepeatVector<double>>(RepeatVectorConfig{.n = 2}), rows);
+    check_empty(maker<Dropout<double>>(DropoutConfig{.rate = 0.5, .seed = 1}), sequence);
+    check_empty(maker<Dense<double>>(DenseConfig{.units = 2}), sequence);
+    check_empty(maker<Flatten<double>>(FlattenConfig{}), sequence);
+    check_empty(maker<LayerNormalization<double>>(LayerNormalizationConfig{}), sequence);
+    check_empty(maker<Masking<double>>(MaskingConfig{}), sequence);
+    check_empty([] { return std::make_shared<TimeDistributed<double>>(Dense<double>({.units = 2})); },
+                masked);
+    for (const auto& inputs : {std::function<Inputs(const std::vector<std::size_t>&)>(sequence),
+                               std::function<Inputs(const std::vector<std::size_t>&)>(masked)}) {
+        for (const bool sequences : {false, true}) {
+            for (const double dropped : {0.0, 0.5}) {
+                check_empty(
+                    maker<SimpleRNN<double>>(SimpleRNNConfig{
+                        .units = 2, .recurrent_dropout = dropped, .seed = 1, .return_sequences = sequences}),
+                    inputs);
+                check_empty(maker<LSTM<double>>(LSTMConfig{.units = 2,
+                                                           .dropout = dropped,
+                                                           .recurrent_dropout = dropped,
+                                                           .seed = 1,
+                                                           .return_sequences = sequences}),
+                            inputs);
+                for (const bool reset_after : {false, true}) {
+                    check_empty(maker<GRU<double>>(GRUConfig{.units = 2,
+                                                             .recurrent_dropout = dropped,
+                                                             .reset_after = reset_after,
+                                                             .seed = 1,
+                                                             .return_sequences = sequences}),
+                                inputs);
+                }
+            }
+            check_empty(
+                [sequences] {
+                    return std::make_shared<Bidirectional<double>>(
+                        LSTM<double>({.units = 2, .return_sequences = sequences}));
+                },
+                inputs);
+        }
+    }
+    check_empty(maker<Attention<double>>(AttentionConfig{.use_scale = true, .dropout = 0.5, .seed = 1}),
+                query_and_memory);
+    check_empty(maker<Attention<double>>(
+                    AttentionConfig{.score_mode = AttentionScoreMode::concat, .use_causal_mask = true}),
+                query_and_memory);
+    check_empty(maker<AdditiveAttention<double>>(AdditiveAttentionConfig{}), query_and_memory);
+    check_empty(maker<MultiHeadAttention<double>>(
+                    MultiHeadAttentionConfig{.num_heads = 2, .key_dim = 2, .output_shape = PartialShape{3}}),
+                query_and_memory);
+    check_empty(maker<BahdanauAttention<double>>(BahdanauAttentionConfig{.units = 2}), query_and_memory);
+    for (const AttentionScore score :
+         {AttentionScore::dot, AttentionScore::general, AttentionScore::concat}) {
+        for (const AttentionWindow window :
+             {AttentionWindow::global, AttentionWindow::local_m, AttentionWindow::local_p}) {
+            check_empty(maker<LuongAttention<double>>(
+                            LuongAttentionConfig{.score = score, .units = 2, .window = window, .D = 1}),
+                        query_and_memory);
+        }
+    }
+    for (const Activation activation : {Activation::tanh, Activation::relu}) {
+        check_empty(
+            [activation] {
+                return std::make_shared<AttentionDecoder<double>>(
+                    GRUCell<double>({.units = 2, .activation = activation}));
+            },
+            query_and_memory);
+    }
+}
