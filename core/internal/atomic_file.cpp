@@ -19,12 +19,10 @@ constexpr std::size_t piece_size = std::size_t{1} << 20;
 constexpr std::string_view infix = ".tmp-";
 constexpr std::string_view unique_part = "XXXXXX";
 
-/// What a file made by open(2) would be allowed; mkostemp makes files that only their owner can read.
-mode_t default_mode() {
-    const mode_t mask = umask(0);
-    umask(mask);
-    return static_cast<mode_t>(0666) & ~mask;
-}
+constexpr mode_t mode_of_new_file = 0666;  // of which the umask leaves a part
+constexpr mode_t permissions = 0777;
+/// So many links may lead from one to the next, as for the system itself.
+constexpr int most_links = 40;
 
 [[noreturn]] void fail_at(const char* what, const std::filesystem::path& path) {
     throw IoError(fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(errno)));
@@ -56,25 +54,59 @@ class Opened {
     int descriptor_;
 };
 
+/// The file that a path leads to, which need not be there.
+std::filesystem::path without_links(const std::filesystem::path& path) {
+    std::filesystem::path file = path;
+    for (int links = 0;; ++links) {
+        std::error_code error;
+        const std::filesystem::path target = std::filesystem::read_symlink(file, error);
+        if (error) return file;
+        if (links == most_links) {
+            errno = ELOOP;
+            fail_at("cannot write", path);
+        }
+        file = file.parent_path() / target;  // the target alone where it is an absolute path
+    }
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : AtomicFile(std::move(path), file_system()) {
     // From here on the destructor removes the file.
-    if (system_.set_mode(descriptor_, default_mode()) != 0) fail("cannot set the permissions of");
+    if (replaced_) take_over(*replaced_);
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path, FileSystem& system)
     : system_(system), path_(std::move(path)) {
-    std::error_code ignored;
-    const std::filesystem::file_status there = std::filesystem::status(path_, ignored);
-    if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
-        throw IoError(fmt::format("cannot write {}: it is no regular file, and would be replaced by one",
-                                  path_.string()));
+    struct stat there {};
+    if (stat(path_.c_str(), &there) == 0) {
+        if (!S_ISREG(there.st_mode)) {
+            throw IoError(fmt::format("cannot write {}: it is no regular file, and would be replaced by one",
+                                      path_.string()));
+        }
+        replaced_ = there;
     }
-    std::string name = fmt::format("{}{}{}", path_.string(), infix, unique_part);
-    descriptor_ = uninterrupted([&] { return system_.create_temporary(name.data()); });
+    file_ = without_links(path_);
+    std::string name = fmt::format("{}{}{}", file_.string(), infix, unique_part);
+    // Until it has its owner, group and mode it is nobody else's to read.
+    const mode_t mode = replaced_ ? S_IRUSR | S_IWUSR : mode_of_new_file;
+    descriptor_ = uninterrupted([&] { return system_.create_temporary(name.data(), mode); });
     if (descriptor_ < 0) fail("cannot create a file beside");
     temporary_ = name;
+}
+
+/// Gives the new file what belongs to the one that it will replace.
+void AtomicFile::take_over(const struct stat& replaced) {
+    struct stat made {};
+    const bool known = fstat(descriptor_, &made) == 0;
+    if (!known || made.st_uid != replaced.st_uid || made.st_gid != replaced.st_gid) {
+        // Only the system's administrator can give files away, and others can choose among their groups.
+        if (system_.set_owner(descriptor_, replaced.st_uid, replaced.st_gid) != 0)
+            static_cast<void>(system_.set_owner(descriptor_, made.st_uid, replaced.st_gid));
+    }
+    if (system_.set_mode(descriptor_, replaced.st_mode & permissions) != 0) {
+        fail("cannot set the permissions of");
+    }
 }
 
 AtomicFile::~AtomicFile() {
@@ -148,10 +180,10 @@ void AtomicFile::commit() {
     if (uninterrupted([&] { return system_.flush(descriptor_); }) != 0) fail("cannot flush to disk");
     if (system_.close(std::exchange(descriptor_, -1)) != 0) fail("cannot close");
     verify();
-    if (system_.rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot replace");
+    if (system_.rename(temporary_.c_str(), file_.c_str()) != 0) fail("cannot replace");
     temporary_.clear();
     // The new name is on the disk once its folder is.
-    flush_folder(path_.parent_path(), path_);
+    flush_folder(file_.parent_path(), path_);
 }
 
 void flush_folder(const std::filesystem::path& folder, const std::filesystem::path& path) {

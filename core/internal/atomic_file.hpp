@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include <sys/stat.h>
 
 #include "seqgrad/core/internal/crc64.hpp"
 #include "seqgrad/core/internal/file_system.hpp"
@@ -12,8 +15,10 @@ namespace seqgrad::detail {
 
 /// Writes a file that is either complete or not there: to a temporary file in the same folder, which `commit`
 /// flushes to the disk, reads back and renames. Without `commit` the temporary file is removed and what stood
-/// at the path stays. Members throw IoError naming the path and the system's reason, and the constructor for
-/// a path at which there is something else than a file, as a device.
+/// at the path stays. A file that is replaced hands on its mode, and its owner and group where the system
+/// allows that. A link is followed: the file that it leads to is replaced or made, in its own folder, and the
+/// link stays. Members throw IoError naming the path and the system's reason, and the constructor for a path
+/// at which there is something else than a file, as a device, and for links that lead nowhere.
 class AtomicFile {
   public:
     explicit AtomicFile(std::filesystem::path path);
@@ -32,12 +37,15 @@ class AtomicFile {
 
   private:
     AtomicFile(std::filesystem::path path, FileSystem& system);
+    void take_over(const struct stat& replaced);
     void write_now(std::string_view rest);
     void verify() const;
     [[noreturn]] void fail(const char* what) const;
 
     FileSystem& system_;
-    std::filesystem::path path_;
+    std::filesystem::path path_;  // as it was given
+    std::filesystem::path file_;  // without links
+    std::optional<struct stat> replaced_;
     std::filesystem::path temporary_;
     std::string buffer_;
     std::uint64_t size_ = 0;

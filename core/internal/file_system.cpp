@@ -1,7 +1,12 @@
 #include "seqgrad/core/internal/file_system.hpp"
 
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,10 +18,38 @@ namespace {
 
 thread_local FileSystem* replacement_of_thread = nullptr;
 
+/// One that neither this process nor another one is likely to have used for a name: time, process and count,
+/// scattered as in splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+std::uint64_t likely_new_number() {
+    static std::atomic<std::uint64_t> count = 0;
+    const auto time = std::chrono::system_clock::now().time_since_epoch().count();
+    std::uint64_t x = static_cast<std::uint64_t>(time) + (static_cast<std::uint64_t>(getpid()) << 32) +
+                      ++count * 0x9E3779B97F4A7C15;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+    return x ^ (x >> 31);
+}
+
 }  // namespace
 
-int FileSystem::create_temporary(char* name) {
-    return mkostemp(name, O_CLOEXEC);
+int FileSystem::create_temporary(char* name, mode_t mode) {
+    // Not mkostemp: its files are only their owner's, and the umask, which says what else a new file is
+    // allowed, cannot be asked for without changing it for the whole process.
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    constexpr std::size_t unique = 6;
+    constexpr int attempts = 1000;
+    char* const end = name + std::strlen(name);
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        std::uint64_t number = likely_new_number();
+        for (char* letter = end - unique; letter != end; ++letter, number /= letters.size())
+            *letter = letters[number % letters.size()];
+        const int descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (descriptor >= 0 || errno != EEXIST) return descriptor;
+    }
+    return -1;
+}
+int FileSystem::set_owner(int descriptor, uid_t owner, gid_t group) {
+    return fchown(descriptor, owner, group);
 }
 int FileSystem::set_mode(int descriptor, mode_t mode) {
     return fchmod(descriptor, mode);

@@ -14,8 +14,10 @@ struct FileSystem {
     FileSystem(const FileSystem&) = delete;
     FileSystem& operator=(const FileSystem&) = delete;
 
-    /// Creates a file of a new name, which replaces the six X at the end of `name`, and opens it.
-    virtual int create_temporary(char* name);
+    /// Creates a file of a new name, which replaces the six X at the end of `name`, and opens it. It is
+    /// allowed what the process's umask leaves of `mode`.
+    virtual int create_temporary(char* name, mode_t mode);
+    virtual int set_owner(int descriptor, uid_t owner, gid_t group);
     virtual int set_mode(int descriptor, mode_t mode);
     virtual ssize_t write(int descriptor, const void* bytes, std::size_t count);
     /// Has the disk begin with what was written, where the system can, so that `flush` has less to wait for.

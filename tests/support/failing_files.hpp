@@ -26,9 +26,9 @@ class FailingFiles : public detail::FileSystem {
     /// The call that failed: "fsync".
     const std::string& failed_call() const { return failed_call_; }
 
-    int create_temporary(char* name) override {
-        if (fails("mkostemp")) return -1;
-        return written_ = FileSystem::create_temporary(name);
+    int create_temporary(char* name, mode_t mode) override {
+        if (fails("open a new file")) return -1;
+        return written_ = FileSystem::create_temporary(name, mode);
     }
     int set_mode(int descriptor, mode_t mode) override {
         return fails("fchmod") ? -1 : FileSystem::set_mode(descriptor, mode);

@@ -1,15 +1,33 @@
 #include "seqgrad/core/internal/atomic_file.hpp"
 
+#include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "support/failing_files.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/crc64.hpp"
+
+namespace {
+
+int umask_calls = 0;
+
+}  // namespace
+
+/// Stands before the system's in this program, and counts who calls it.
+extern "C" mode_t umask(mode_t mask) noexcept {
+    ++umask_calls;
+    return static_cast<mode_t>(syscall(SYS_umask, mask));
+}
 
 using namespace seqgrad;
 using test::content_of;
@@ -17,6 +35,12 @@ using test::FailingFiles;
 using test::TemporaryFolder;
 
 namespace {
+
+mode_t mode_of(const std::filesystem::path& path) {
+    struct stat status {};
+    REQUIRE(stat(path.c_str(), &status) == 0);
+    return status.st_mode & 07777;
+}
 
 /// Long enough to be written in several pieces.
 std::string long_text(char first) {
@@ -181,6 +205,123 @@ TEST_CASE("what is no file is not replaced by one") {
     }
     CHECK(std::filesystem::is_fifo(folder / "pipe"));
     CHECK(std::filesystem::is_character_file(folder / "device"));
+    CHECK(folder.files() == 3);
+}
+
+TEST_CASE("a new file is allowed what the umask leaves, which is never touched") {
+    const TemporaryFolder folder;
+    for (const mode_t mask : {0022U, 0077U, 0002U, 0000U, 0027U}) {
+        const mode_t before = umask(mask);
+        const int calls = umask_calls;
+        save(folder / "file", "text");
+        CHECK(umask_calls == calls);
+        CHECK(umask(before) == mask);
+        CHECK(mode_of(folder / "file") == (0666 & ~mask));
+        std::filesystem::remove(folder / "file");
+    }
+}
+
+TEST_CASE("a file that is saved again keeps its mode, also where that fails") {
+    const TemporaryFolder folder;
+    const auto path = folder / "file";
+    for (const mode_t mode : {0600U, 0640U, 0444U, 0755U, 0666U}) {
+        std::filesystem::remove(path);
+        save(path, "old");
+        REQUIRE(chmod(path.c_str(), mode) == 0);
+        save(path, "new");
+        CHECK(content_of(path) == "new");
+        CHECK(mode_of(path) == mode);
+        {
+            detail::AtomicFile abandoned(path);
+            abandoned.write("newer");
+        }
+        CHECK(mode_of(path) == mode);
+    }
+}
+
+TEST_CASE("what is written in place of a private file is never anybody else's to read") {
+    struct WatchedFiles : detail::FileSystem {
+        std::vector<mode_t> modes;
+        int create_temporary(char* name, mode_t mode) override {
+            const int descriptor = FileSystem::create_temporary(name, mode);
+            modes.push_back(mode_of(name));
+            return descriptor;
+        }
+    } files;
+    const TemporaryFolder folder;
+    save(folder / "file", "old");
+    REQUIRE(chmod((folder / "file").c_str(), 0600) == 0);
+    const detail::ReplaceFileSystem replaced(files);
+    save(folder / "file", "new");
+    CHECK(files.modes == std::vector<mode_t>{0600});
+}
+
+TEST_CASE("a file that is saved again keeps its owner and group") {
+    const TemporaryFolder folder;
+    const auto path = folder / "file";
+    save(path, "old");
+    if (chown(path.c_str(), 12345, 23456) != 0) return;  // only the administrator can give files away
+    REQUIRE(chmod(path.c_str(), 0640) == 0);
+    save(path, "new");
+    struct stat status {};
+    REQUIRE(stat(path.c_str(), &status) == 0);
+    CHECK(status.st_uid == 12345);
+    CHECK(status.st_gid == 23456);
+    CHECK(mode_of(path) == 0640);
+}
+
+TEST_CASE("links are followed, and stay") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "store");
+    const auto file = folder / "store/file";
+    std::filesystem::create_symlink("store/file", folder / "relative");
+    std::filesystem::create_symlink(file, folder / "absolute");
+    std::filesystem::create_symlink("../relative", folder / "store/back");
+    std::filesystem::create_symlink("store/back", folder / "twice");
+    std::filesystem::create_directory_symlink("store", folder / "folder");
+    for (const char* const name : {"relative", "absolute", "twice", "folder/file", "store/back"}) {
+        CAPTURE(name);
+        for (const bool dangling : {false, true}) {
+            if (dangling) std::filesystem::remove(file);
+            const std::string text = std::string(name) + (dangling ? " anew" : " again");
+            const auto before = std::filesystem::is_symlink(folder / name);
+            if (!dangling) {
+                save(file, "old");
+                REQUIRE(chmod(file.c_str(), 0640) == 0);
+            }
+            save(folder / name, text);
+            CHECK(std::filesystem::is_symlink(folder / name) == before);
+            CHECK(content_of(file) == text);
+            CHECK_FALSE(std::filesystem::is_symlink(file));
+            if (!dangling) CHECK(mode_of(file) == 0640);
+        }
+    }
+    // Nothing is left beside them, in whichever folder.
+    CHECK(folder.files() == 5);
+    CHECK(std::distance(std::filesystem::directory_iterator(folder / "store"), {}) == 2);
+    test::check_every_failure(
+        folder, folder / "twice", [&] { save(folder / "twice", "new"); },
+        [&](bool replaced) {
+            CHECK(content_of(file) == (replaced ? "new" : "old"));
+            CHECK(std::distance(std::filesystem::directory_iterator(folder / "store"), {}) == 2);
+            save(file, "old");
+        });
+}
+
+TEST_CASE("links that lead nowhere are refused and stay") {
+    const TemporaryFolder folder;
+    std::filesystem::create_symlink("b", folder / "a");
+    std::filesystem::create_symlink("a", folder / "b");
+    std::filesystem::create_symlink("missing/file", folder / "c");
+    CHECK_THROWS_WITH_AS(
+        save(folder / "a", "text"),
+        ("cannot write " + (folder / "a").string() + ": " + std::generic_category().message(ELOOP)).c_str(),
+        IoError);
+    CHECK_THROWS_WITH_AS(save(folder / "c", "text"),
+                         ("cannot create a file beside " + (folder / "c").string() + ": " +
+                          std::generic_category().message(ENOENT))
+                             .c_str(),
+                         IoError);
     CHECK(folder.files() == 3);
 }
 
