@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <mutex>
+#include <numeric>
+#include <type_traits>
 #include <utility>
 
 #if __has_include(<sys/mman.h>)
@@ -16,7 +19,13 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 constexpr std::size_t largest_pooled = std::size_t{1} << 32;
-constexpr std::size_t cache_limit = std::size_t{1} << 30;
+constexpr std::size_t shared_limit = std::size_t{1} << 30;
+
+// What a thread keeps for itself: it takes no lock, but no other thread can have it. Where one thread makes
+// what another one frees, that is all that the latter keeps back.
+constexpr std::size_t largest_own = std::size_t{1} << 16;
+constexpr std::size_t own_limit_of_small_class = std::size_t{4} << 20;
+constexpr std::size_t own_limit_of_class = std::size_t{1} << 20;
 
 // AddressSanitizer can only see a use after free when freed storage really is freed.
 #if defined(__SANITIZE_ADDRESS__)
@@ -100,42 +109,100 @@ struct FreeBlock {
     FreeBlock* next;
 };
 
+/// Takes the block at the head of a list that is not empty.
+FreeBlock* pop(FreeBlock*& head) noexcept {
+    FreeBlock* const block = head;
+    head = block->next;
+    return block;
+}
+
+void free_all(FreeBlock*& head, std::size_t bytes) noexcept {
+    while (head != nullptr) system_deallocate(pop(head), bytes);
+}
+
+/// The free blocks of one thread.
 struct Cache {
-    std::array<FreeBlock*, class_count> free{};
-    std::size_t bytes = 0;
+    static constexpr std::size_t classes = size_class(largest_own).index + 1;
+
+    std::array<FreeBlock*, classes> free{};
+    std::array<std::size_t, classes> bytes_of{};
 
     ~Cache() { release(); }
 
     /// A block of a class; null where none is free.
     void* take(SizeClass c) noexcept {
-        FreeBlock* const block = free[c.index];
-        if (block == nullptr) return nullptr;
-        free[c.index] = block->next;
+        if (free[c.index] == nullptr) return nullptr;
+        FreeBlock* const block = pop(free[c.index]);
         // It is the next to be taken and written to, and may have left the caches.
         constexpr int to_be_written = 1;
         __builtin_prefetch(block->next, to_be_written);
-        bytes -= c.bytes;
+        bytes_of[c.index] -= c.bytes;
         return block;
     }
 
-    /// Keeps a block of a class; false where that would be too many.
+    /// Keeps a block of a class; false if the thread has enough of them.
     bool keep(void* block, SizeClass c) noexcept {
-        if (bytes + c.bytes > cache_limit) return false;
+        const std::size_t limit = c.bytes <= largest_small ? own_limit_of_small_class : own_limit_of_class;
+        if (bytes_of[c.index] + c.bytes > limit) return false;
         free[c.index] = new (block) FreeBlock{free[c.index]};
-        bytes += c.bytes;
+        bytes_of[c.index] += c.bytes;
         return true;
     }
 
+    std::size_t bytes() const noexcept {
+        return std::accumulate(bytes_of.begin(), bytes_of.end(), std::size_t{0});
+    }
+
     void release() noexcept {
-        for (std::size_t index = 0; index < class_count; ++index) {
-            FreeBlock*& head = free[index];
-            while (head != nullptr) system_deallocate(std::exchange(head, head->next), class_bytes(index));
-        }
-        bytes = 0;
+        for (std::size_t index = 0; index < classes; ++index) free_all(free[index], class_bytes(index));
+        bytes_of = {};
     }
 };
 
-// Tensors with static storage may outlive their thread's cache, so blocks are then returned to the system.
+/// The free blocks that every thread may take.
+class SharedCache {
+  public:
+    void* take(SizeClass c) noexcept {
+        const std::lock_guard lock(mutex_);
+        if (free_[c.index] == nullptr) return nullptr;
+        bytes_ -= c.bytes;
+        return pop(free_[c.index]);
+    }
+
+    bool keep(void* block, SizeClass c) noexcept {
+        const std::lock_guard lock(mutex_);
+        if (bytes_ + c.bytes > shared_limit) return false;
+        free_[c.index] = new (block) FreeBlock{free_[c.index]};
+        bytes_ += c.bytes;
+        return true;
+    }
+
+    std::size_t bytes() noexcept {
+        const std::lock_guard lock(mutex_);
+        return bytes_;
+    }
+
+    void release() noexcept {
+        std::array<FreeBlock*, class_count> all{};
+        {
+            const std::lock_guard lock(mutex_);
+            std::swap(all, free_);
+            bytes_ = 0;
+        }
+        for (std::size_t index = 0; index < class_count; ++index) free_all(all[index], class_bytes(index));
+    }
+
+  private:
+    std::mutex mutex_;
+    std::array<FreeBlock*, class_count> free_{};
+    std::size_t bytes_ = 0;
+};
+
+// Never destroyed, as tensors with static storage may be freed at any time.
+constinit SharedCache shared_cache;
+static_assert(std::is_trivially_destructible_v<SharedCache>);
+
+// Tensors with static storage may outlive their thread's cache, so blocks then go to the shared one.
 // These have trivial destructors and can be read at any time.
 constinit thread_local Cache* ready_cache = nullptr;
 constinit thread_local bool cache_destroyed = false;
@@ -169,9 +236,12 @@ Cache* thread_cache() noexcept {
     }
     if (!pooling || bytes > largest_pooled) return system_allocate(bytes, bytes);
     const SizeClass c = size_class(bytes);
-    if (Cache* cache = thread_cache()) {
-        if (void* block = cache->take(c)) return block;
+    if (bytes <= largest_own) {
+        if (Cache* cache = thread_cache()) {
+            if (void* block = cache->take(c)) return block;
+        }
     }
+    if (void* block = shared_cache.take(c)) return block;
     return system_allocate(c.bytes, bytes);
 }
 
@@ -180,8 +250,9 @@ Cache* thread_cache() noexcept {
     if (limited) allowed += bytes;
     if (!pooling || bytes > largest_pooled) return system_deallocate(block, bytes);
     const SizeClass c = size_class(bytes);
-    Cache* cache = thread_cache();
-    if (cache == nullptr || !cache->keep(block, c)) system_deallocate(block, c.bytes);
+    Cache* const cache = bytes <= largest_own ? thread_cache() : nullptr;
+    if (cache != nullptr && cache->keep(block, c)) return;
+    if (!shared_cache.keep(block, c)) system_deallocate(block, c.bytes);
 }
 
 }  // namespace
@@ -219,11 +290,12 @@ void pool_deallocate(void* block, std::size_t bytes) noexcept {
 
 std::size_t memory_pool_cached_bytes() noexcept {
     const Cache* cache = thread_cache();
-    return cache == nullptr ? 0 : cache->bytes;
+    return shared_cache.bytes() + (cache == nullptr ? 0 : cache->bytes());
 }
 
 void memory_pool_release() noexcept {
     if (Cache* cache = thread_cache()) cache->release();
+    shared_cache.release();
 }
 
 }  // namespace seqgrad

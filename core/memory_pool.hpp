@@ -8,8 +8,8 @@ namespace seqgrad {
 
 namespace detail {
 
-/// Returns `bytes` of storage aligned to 64 bytes, from the calling thread's cache where it holds a fitting
-/// block. Throws std::bad_alloc. A block may be given back by another thread than the one that took it.
+/// Returns `bytes` of storage aligned to 64 bytes, a block that was given back before if one fits. Throws
+/// std::bad_alloc. A block may be given back by another thread than the one that took it.
 void* pool_allocate(std::size_t bytes);
 
 /// Gives back a block taken by pool_allocate with the same `bytes`.
@@ -17,17 +17,20 @@ void pool_deallocate(void* block, std::size_t bytes) noexcept;
 
 }  // namespace detail
 
-/// Storage held by the calling thread's cache of free blocks, in bytes.
+/// Bytes of the free blocks that the calling thread can take: those in its own cache, and those that all
+/// threads share.
 std::size_t memory_pool_cached_bytes() noexcept;
 
-/// Returns every free block in the calling thread's cache to the system.
+/// Returns the calling thread's free blocks, and those that all threads share, to the system.
 void memory_pool_release() noexcept;
 
 /// Allocator of tensor storage: 64-byte aligned (a cache line, an AVX-512 register) and recycled.
 ///
 /// Training repeats the same allocations every step, and a large buffer fresh from the system costs a page
-/// fault for every 4 KiB; blocks therefore go to a cache of the freeing thread. At most 1 GiB stays cached
-/// per thread.
+/// fault for every 4 KiB; blocks that are freed are therefore kept. Small ones stay with the freeing thread,
+/// up to 4 MiB of one size; larger ones and what is more than that are there for every thread, so that
+/// batches made in one thread and freed in another take the memory of a few. At most 1 GiB is kept for all
+/// threads together.
 template <class T>
 class PoolAllocator {
   public:

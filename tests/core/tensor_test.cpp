@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <limits>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -64,4 +66,38 @@ TEST_CASE("storage is aligned, recycled, and may be freed by another thread") {
     std::thread([t = std::move(moved)] { (void)t; }).join();
     CHECK_THROWS_AS(PoolAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4),
                     std::bad_alloc);
+}
+
+TEST_CASE("what one thread frees another one takes") {
+    memory_pool_release();
+    const Shape large{std::size_t{1} << 21}, medium{std::size_t{1} << 13}, small{16};
+    constexpr std::size_t large_bytes = std::size_t{8} << 20;
+    Tensor<float>(large).resize(small);
+    if (memory_pool_cached_bytes() == 0) return;  // storage is not pooled in this build
+    memory_pool_release();
+
+    Tensor<float> block(large);
+    std::thread([t = std::move(block)] { (void)t; }).join();
+    CHECK(memory_pool_cached_bytes() == large_bytes);
+    std::thread([&] {
+        const Tensor<float> taken(large);
+        CHECK(memory_pool_cached_bytes() == 0);
+    }).join();
+    CHECK(memory_pool_cached_bytes() == large_bytes);
+    memory_pool_release();
+    CHECK(memory_pool_cached_bytes() == 0);
+
+    // A thread that frees what others made keeps no more than a little of each size to itself.
+    for (const auto& [shape, count, kept] : {std::tuple{medium, std::size_t{2000}, std::size_t{1} << 20},
+                                             std::tuple{small, std::size_t{200'000}, std::size_t{4} << 20}}) {
+        std::vector<Tensor<float>> made(count, Tensor<float>(shape));
+        const std::size_t all = count * made[0].size() * sizeof(float);
+        std::size_t for_others = 0;
+        std::thread([&] {
+            made.clear();
+            std::thread([&] { for_others = memory_pool_cached_bytes(); }).join();
+        }).join();
+        CHECK(for_others >= all - kept);
+        memory_pool_release();
+    }
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/random.hpp"
+#include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/csv.hpp"
 #include "seqgrad/data/csv_reader.hpp"
 #include "seqgrad/data/csv_series_reader.hpp"
@@ -35,6 +37,37 @@ std::string write_file(const test::TemporaryFolder& folder) {
 }
 
 }  // namespace
+
+TEST_CASE("prefetched batches take the memory of a few of them, however many there are") {
+    /// Batches of 8 MiB and a small part.
+    class LargeBatches : public BatchSource<float> {
+      public:
+        void start(Generator&) override { left_ = 100; }
+        std::optional<Batch<float>> next() override {
+            if (left_ == 0) return std::nullopt;
+            --left_;
+            return Batch<float>{
+                {Tensor<float>(Shape{1, std::size_t{1} << 21}), Tensor<float>(Shape{1, 100})}};
+        }
+        void skip(std::size_t batches) override { left_ -= batches; }
+        SourceSettings settings() const override { return {}; }
+
+      private:
+        std::size_t left_ = 0;
+    };
+    constexpr std::size_t batch = std::size_t{8} << 20, capacity = 2;
+    LargeBatches source;
+    Generator generator(0);
+    std::size_t count = 0;
+    CHECK(needed([&] {
+              PrefetchedBatches<float> batches(source, capacity);
+              for (int epoch = 0; epoch < 2; ++epoch) {
+                  batches.start(generator);
+                  while (batches.next()) ++count;
+              }
+          }) < (capacity + 3) * batch);  // those that wait, one that is made, one in use, and small things
+    CHECK(count == 200);
+}
 
 TEST_CASE("memory does not grow with the file") {
     const test::TemporaryFolder folder;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -21,7 +20,9 @@ inline void* allocate(std::size_t size, std::size_t alignment) noexcept {
     if (memory == nullptr) return nullptr;
     *static_cast<std::size_t*>(memory) = size;
     const std::size_t live = live_bytes += size;
-    most_bytes = std::max<std::size_t>(most_bytes, live);
+    std::size_t most = most_bytes;
+    while (most < live && !most_bytes.compare_exchange_weak(most, live)) {
+    }
     return static_cast<std::byte*>(memory) + alignment;
 }
 
