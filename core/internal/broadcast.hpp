@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -157,6 +159,32 @@ auto with_common_shape([[maybe_unused]] const char* op, const Use& use, const Te
     return use(shape);
 }
 
+/// value, or 0 if a gradient g is exactly 0, also for a value that is infinite or NaN.
+///
+/// By bits instead of by a choice, which would keep g++ from vectorising the loop around it.
+template <class T>
+T unless_zero(T g, T value) {
+    using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+    const Bits kept = g == 0 ? Bits{0} : ~Bits{0};
+    return std::bit_cast<T>(std::bit_cast<Bits>(value) & kept);
+}
+
+/// An elementwise backward function f(g, operands...) by whose result a gradient g of exactly 0 stays 0: what
+/// was not chosen further on takes no part, although its derivative may be infinite or NaN.
+template <class T, class F>
+auto keeping_zeros(const F& f) {
+    return [f](T g, auto... operands) { return unless_zero<T>(g, f(g, operands...)); };
+}
+
+/// Whether a row of gradients is all 0, so that nothing goes on from it.
+template <class T>
+bool all_zero(const T* g, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) {
+        if (g[i] != 0) return false;
+    }
+    return true;
+}
+
 /// f over the elements of operands of one type, broadcast against each other: map("add", f, a, b).
 /// Throws ShapeError naming `op`.
 template <class F, class T, class... Ts>
@@ -185,21 +213,23 @@ Variable<T> map_constant(const char* op, F&& f, const Tensor<T>& first, const Te
         first, rest...);
 }
 
-/// Adds f over the operands' elements to operand i's gradient, in place where that has the result's shape:
-/// `accumulate_map(pass, 0, [](T g, T y) { return g * y; }, pass.grad(), b.value())`.
+/// Adds f over the operands' elements to operand i's gradient, in place if that has the result's shape:
+/// `accumulate_map(pass, 0, [](T g, T y) { return g * y; }, pass.grad(), b.value())`. An element whose `grad`
+/// is exactly 0 adds 0, whatever f makes of it.
 template <class T, class F, class... Ts>
-void accumulate_map(Backward<T>& pass, std::size_t i, F&& f, const Tensor<T>& grad,
+void accumulate_map(Backward<T>& pass, std::size_t i, const F& f, const Tensor<T>& grad,
                     const Tensor<Ts>&... rest) {
     if (!pass.wants(i)) return;
+    const auto g = keeping_zeros<T>(f);
     if (!same_shape(pass.input_shape(i), grad.shape())) {
-        pass.accumulate(i, map("backward", std::forward<F>(f), grad, rest...));
+        pass.accumulate(i, map("backward", g, grad, rest...));
         return;
     }
     const GradientBuffer<T> to = pass.buffer(i);
     if (to.fresh) {
-        broadcast_apply<false>(to.tensor.data(), grad.shape(), std::forward<F>(f), grad, rest...);
+        broadcast_apply<false>(to.tensor.data(), grad.shape(), g, grad, rest...);
     } else {
-        broadcast_apply<true>(to.tensor.data(), grad.shape(), std::forward<F>(f), grad, rest...);
+        broadcast_apply<true>(to.tensor.data(), grad.shape(), g, grad, rest...);
     }
 }
 

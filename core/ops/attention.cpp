@@ -12,6 +12,7 @@
 #include "seqgrad/core/internal/reduce.hpp"
 #include "seqgrad/core/internal/rows.hpp"
 #include "seqgrad/core/internal/sizes.hpp"
+#include "seqgrad/core/internal/unchosen.hpp"
 #include "seqgrad/core/kernels/elementwise.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
@@ -19,7 +20,10 @@
 
 namespace seqgrad {
 
+using detail::columns_of;
 using detail::for_row_groups;
+using detail::rows_of;
+using detail::without_unchosen;
 using kernels::gemm;
 using kernels::Transpose;
 
@@ -136,6 +140,10 @@ Variable<T> masked_softmax(const Variable<T>& scores, const Mask* mask) {
         for (std::size_t r = 0; r < count; ++r, p += n, g += n, to += n) {
             // A weight of 0 tells what the mask left out. Its gradient may be anything: a NaN in that place
             // of the memory makes it NaN.
+            if (detail::all_zero(g, n)) {
+                std::fill_n(to, n, T{0});
+                continue;
+            }
             for (std::size_t i = 0; i < n; ++i) to[i] = p[i] == 0 ? T{0} : p[i] * g[i];
             const T mean = detail::SumOf<T>::of_run(to, n);
             for (std::size_t i = 0; i < n; ++i) to[i] = p[i] == 0 ? T{0} : p[i] * (g[i] - mean);
@@ -153,25 +161,30 @@ Variable<T> dot_scores(const Variable<T>& query, const Variable<T>& keys) {
         gemm(Transpose::no, Transpose::yes, N, S, D, T{1}, query.value().data() + b * N * D, D,
              keys.value().data() + b * S * D, D, T{0}, value.data() + b * N * S, S);
     }
-    return record(
-        "dot_scores", std::move(value), {query, keys},
-        [q = save(query), k = save(keys), B, N, S, D](Backward<T>& pass) {
-            const T* const g = pass.grad().data();
-            if (pass.wants(0)) {
-                const GradientBuffer<T> dq = pass.buffer(0);
-                for (std::size_t b = 0; b < B; ++b) {
-                    gemm(Transpose::no, Transpose::no, N, D, S, T{1}, g + b * N * S, S,
-                         k.value().data() + b * S * D, D, dq.beta(), dq.tensor.data() + b * N * D, D);
-                }
-            }
-            if (pass.wants(1)) {
-                const GradientBuffer<T> dk = pass.buffer(1);
-                for (std::size_t b = 0; b < B; ++b) {
-                    gemm(Transpose::yes, Transpose::no, S, D, N, T{1}, g + b * N * S, S,
-                         q.value().data() + b * N * D, D, dk.beta(), dk.tensor.data() + b * S * D, D);
-                }
-            }
-        });
+    return record("dot_scores", std::move(value), {query, keys},
+                  [q = save(query), k = save(keys), B, N, S, D](Backward<T>& pass) {
+                      std::vector<T> storage;
+                      if (pass.wants(0)) {
+                          const GradientBuffer<T> dq = pass.buffer(0);
+                          for (std::size_t b = 0; b < B; ++b) {
+                              const T* const g = pass.grad().data() + b * N * S;
+                              gemm(Transpose::no, Transpose::no, N, D, S, T{1}, g, S,
+                                   without_unchosen(k.value().data() + b * S * D, rows_of(S, D), g,
+                                                    columns_of(N, S), storage),
+                                   D, dq.beta(), dq.tensor.data() + b * N * D, D);
+                          }
+                      }
+                      if (pass.wants(1)) {
+                          const GradientBuffer<T> dk = pass.buffer(1);
+                          for (std::size_t b = 0; b < B; ++b) {
+                              const T* const g = pass.grad().data() + b * N * S;
+                              gemm(Transpose::yes, Transpose::no, S, D, N, T{1}, g, S,
+                                   without_unchosen(q.value().data() + b * N * D, rows_of(N, D), g,
+                                                    rows_of(N, S), storage),
+                                   D, dk.beta(), dk.tensor.data() + b * S * D, D);
+                          }
+                      }
+                  });
 }
 
 template <class T>

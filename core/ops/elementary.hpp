@@ -77,8 +77,15 @@ Variable<T> minimum(const Variable<T>& a, const Variable<T>& b);
 template <class T>
 Variable<T> maximum(const Variable<T>& a, const Variable<T>& b);
 
-/// a where the condition holds, b elsewhere; all three broadcast. Only the operand that was chosen gets a
-/// gradient, so that what the other one computed there does no harm.
+/// a if the condition holds, b otherwise, element by element; all three broadcast.
+///
+/// What was not chosen takes no part in the backward pass, also of the operations that computed it: the
+/// library's elementwise operations, reductions, softmaxes, norms, losses and matrix products keep a gradient
+/// of exactly 0 at 0, whatever value or derivative it meets. `where(x.value() > 0, sqrt(x), 0)` has gradient
+/// 0 at x = 0, and so have elements that `select`, `slice` and `take` leave out. An operation that carries
+/// one element's value to others has carried NaN to what was chosen, too, and the recurrent operations
+/// multiply a step's gradients by its input; give these finite numbers: `lstm(where(known, x, 0), ...)`. A
+/// backward function of your own has to make 0 of 0 itself.
 template <class T>
 Variable<T> where(Tensor<bool> condition, const Variable<T>& a, const Variable<T>& b);
 

@@ -8,12 +8,16 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/internal/sizes.hpp"
+#include "seqgrad/core/internal/unchosen.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
 
 namespace seqgrad {
 namespace {
 
+using detail::columns_of;
+using detail::rows_of;
+using detail::without_unchosen;
 using kernels::gemm;
 using kernels::Transpose;
 
@@ -48,24 +52,29 @@ Variable<T> linear(const Variable<T>& x, const Variable<T>& kernel, const Variab
 
     std::vector<Variable<T>> operands{x, kernel};
     if (bias) operands.push_back(bias);
-    return record("linear", std::move(y), std::span<const Variable<T>>(operands),
-                  [x = save(x), kernel = save(kernel), rows, D, U,
-                   biased = static_cast<bool>(bias)](Backward<T>& pass) {
-                      const T* dy = pass.grad().data();
-                      if (pass.wants(0)) {
-                          const auto dx = pass.buffer(0);
-                          gemm(Transpose::no, Transpose::yes, rows, D, U, T{1}, dy, U, kernel.value().data(),
-                               U, dx.beta(), dx.tensor.data(), D);
-                      }
-                      if (pass.wants(1)) {
-                          const auto dw = pass.buffer(1);
-                          gemm(Transpose::yes, Transpose::no, D, U, rows, T{1}, x.value().data(), D, dy, U,
-                               dw.beta(), dw.tensor.data(), U);
-                      }
-                      if (biased && pass.wants(2)) {
-                          pass.accumulate(2, detail::sum_to_shape("linear", pass.grad(), Shape{U}));
-                      }
-                  });
+    return record(
+        "linear", std::move(y), std::span<const Variable<T>>(operands),
+        [x = save(x), kernel = save(kernel), rows, D, U,
+         biased = static_cast<bool>(bias)](Backward<T>& pass) {
+            const T* dy = pass.grad().data();
+            std::vector<T> storage;
+            if (pass.wants(0)) {
+                const auto dx = pass.buffer(0);
+                gemm(Transpose::no, Transpose::yes, rows, D, U, T{1}, dy, U,
+                     without_unchosen(kernel.value().data(), columns_of(D, U), dy, columns_of(rows, U),
+                                      storage),
+                     U, dx.beta(), dx.tensor.data(), D);
+            }
+            if (pass.wants(1)) {
+                const auto dw = pass.buffer(1);
+                gemm(Transpose::yes, Transpose::no, D, U, rows, T{1},
+                     without_unchosen(x.value().data(), rows_of(rows, D), dy, rows_of(rows, U), storage), D,
+                     dy, U, dw.beta(), dw.tensor.data(), U);
+            }
+            if (biased && pass.wants(2)) {
+                pass.accumulate(2, detail::sum_to_shape("linear", pass.grad(), Shape{U}));
+            }
+        });
 }
 
 template Variable<float> linear(const Variable<float>&, const Variable<float>&, const Variable<float>&);

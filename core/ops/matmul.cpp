@@ -2,18 +2,24 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/internal/sizes.hpp"
+#include "seqgrad/core/internal/unchosen.hpp"
 #include "seqgrad/core/kernels/gemm.hpp"
 #include "seqgrad/core/op.hpp"
 
 namespace seqgrad {
 namespace {
 
+using detail::columns_of;
+using detail::Lines;
+using detail::rows_of;
+using detail::without_unchosen;
 using kernels::gemm;
 using kernels::Transpose;
 
@@ -107,7 +113,7 @@ template <class T>
 void accumulate_product(Backward<T>& pass, std::size_t i, const Shape& full, const Tensor<T>& grad,
                         const Tensor<T>& other) {
     if (!pass.wants(i)) return;
-    const auto times = [](T g, T v) { return g * v; };
+    const auto times = detail::keeping_zeros<T>([](T g, T v) { return g * v; });
     if (pass.input_shape(i) != full) {
         Tensor<T> product(full);
         detail::broadcast_apply<false>(product.data(), full, times, grad, other);
@@ -136,18 +142,25 @@ Variable<T> matmul(const Variable<T>& a, const Variable<T>& b) {
     return record("matmul", std::move(value), {a, b}, [a = save(a), b = save(b)](Backward<T>& pass) {
         const Product p(a.shape(), b.shape());
         const T* G = pass.grad().data();
+        std::vector<T> storage;
         if (pass.wants(0)) {  // dA = G B^T
             const Target<T> da(pass, 0, p.batch_a != p.batch);
+            const Lines of_b = columns_of(p.k, p.n), of_g = columns_of(p.m, p.n);
             p.for_each([&, B = b.value().data()](std::size_t ia, std::size_t ib, std::size_t i) {
-                gemm(Transpose::no, Transpose::yes, p.m, p.k, p.n, T{1}, G + i * p.m * p.n, p.n,
-                     B + ib * p.k * p.n, p.n, da.beta, da.data + ia * p.m * p.k, p.k);
+                const T* g = G + i * p.m * p.n;
+                gemm(Transpose::no, Transpose::yes, p.m, p.k, p.n, T{1}, g, p.n,
+                     without_unchosen(B + ib * p.k * p.n, of_b, g, of_g, storage), p.n, da.beta,
+                     da.data + ia * p.m * p.k, p.k);
             });
         }
         if (pass.wants(1)) {  // dB = A^T G
             const Target<T> db(pass, 1, p.batch_b != p.batch);
+            const Lines of_a = rows_of(p.m, p.k), of_g = rows_of(p.m, p.n);
             p.for_each([&, A = a.value().data()](std::size_t ia, std::size_t ib, std::size_t i) {
-                gemm(Transpose::yes, Transpose::no, p.k, p.n, p.m, T{1}, A + ia * p.m * p.k, p.k,
-                     G + i * p.m * p.n, p.n, db.beta, db.data + ib * p.k * p.n, p.n);
+                const T* g = G + i * p.m * p.n;
+                gemm(Transpose::yes, Transpose::no, p.k, p.n, p.m, T{1},
+                     without_unchosen(A + ia * p.m * p.k, of_a, g, of_g, storage), p.k, g, p.n, db.beta,
+                     db.data + ib * p.k * p.n, p.n);
             });
         }
     });

@@ -1,5 +1,6 @@
 #include "seqgrad/core/ops/normalization.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -114,6 +115,10 @@ Variable<T> layer_norm(const Variable<T>& x, const Variable<T>& gamma, const Var
                       std::vector<T> normal(n), terms(n);
                       RowSum<T> scale_gradient(n), offset_gradient(n);
                       for (std::size_t r = 0; r < along.count(); ++r, row += n, g += n, to += n) {
+                          if (detail::all_zero(g, n)) {  // not chosen: takes no part, whatever x is
+                              std::fill_n(to, n, T{0});
+                              continue;
+                          }
                           const T reciprocal = reciprocals.data()[r];
                           for (std::size_t i = 0; i < n; ++i)
                               normal[i] = (row[i] - means.data()[r]) * reciprocal;

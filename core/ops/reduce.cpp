@@ -57,15 +57,18 @@ Tensor<T> with_shape(Tensor<T> t, const Shape& shape) {
     return t;
 }
 
-/// Adds f over the elements of operands that broadcast to x's shape to x's gradient.
+/// Adds f over the elements of operands that broadcast to x's shape, a gradient and others, to x's gradient.
+/// A gradient of exactly 0 adds 0.
 template <class T, class F, class... Ts>
-void accumulate_stretched(Backward<T>& pass, F&& f, const Tensor<Ts>&... operands) {
+void accumulate_stretched(Backward<T>& pass, const F& f, const Tensor<T>& grad,
+                          const Tensor<Ts>&... operands) {
     if (!pass.wants(0)) return;
+    const auto g = detail::keeping_zeros<T>(f);
     const GradientBuffer<T> to = pass.buffer(0);
     if (to.fresh) {
-        detail::broadcast_apply<false>(to.tensor.data(), to.tensor.shape(), std::forward<F>(f), operands...);
+        detail::broadcast_apply<false>(to.tensor.data(), to.tensor.shape(), g, grad, operands...);
     } else {
-        detail::broadcast_apply<true>(to.tensor.data(), to.tensor.shape(), std::forward<F>(f), operands...);
+        detail::broadcast_apply<true>(to.tensor.data(), to.tensor.shape(), g, grad, operands...);
     }
 }
 
@@ -119,7 +122,8 @@ Variable<T> extreme(const char* op, const Variable<T>& x, const ReduceOptions& o
             map(
                 "backward", [](T v, T e) { return v == e ? T{1} : T{0}; }, x.value(), extremes),
             kept);
-        for (std::size_t i = 0; i < share.size(); ++i) share.data()[i] /= ties.data()[i];
+        for (std::size_t i = 0; i < share.size(); ++i)
+            share.data()[i] = detail::unless_zero(share.data()[i], share.data()[i] / ties.data()[i]);
         accumulate_stretched(
             pass, [](T g, T v, T e) { return v == e ? g : T{0}; }, share, x.value(), extremes);
     });
@@ -165,7 +169,10 @@ Variable<T> logsumexp(const Variable<T>& x, const ReduceOptions& options) {
                   [x = save(x), shift = std::move(shift), total = std::move(total)](Backward<T>& pass) {
                       Tensor<T> share = with_shape(pass.take_grad(), total.shape());
                       for (std::size_t i = 0; i < share.size(); ++i) {
-                          share.data()[i] = total.data()[i] == 0 ? T{0} : share.data()[i] / total.data()[i];
+                          share.data()[i] =
+                              total.data()[i] == 0
+                                  ? T{0}
+                                  : detail::unless_zero(share.data()[i], share.data()[i] / total.data()[i]);
                       }
                       accumulate_stretched(
                           pass, [](T g, T e) { return g * e; }, share, shifted_exp(x.value(), shift));

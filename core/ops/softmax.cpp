@@ -1,5 +1,6 @@
 #include "seqgrad/core/ops/softmax.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -66,6 +67,11 @@ Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis) {
         const T* g = along.of(pass.grad(), g_storage).data();
         T* to = gradient.data();
         for (std::size_t r = 0; r < along.count(); ++r, probability += n, g += n, to += n) {
+            // A row that was not chosen takes no part, whatever its probabilities are.
+            if (detail::all_zero(g, n)) {
+                std::fill_n(to, n, T{0});
+                continue;
+            }
             for (std::size_t i = 0; i < n; ++i) to[i] = g[i] * probability[i];
             const T mean = sum_of(to, n);
             for (std::size_t i = 0; i < n; ++i) to[i] = probability[i] * (g[i] - mean);
@@ -102,6 +108,10 @@ Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis) {
         const T* g = along.of(pass.grad(), g_storage).data();
         T* to = gradient.data();
         for (std::size_t r = 0; r < along.count(); ++r, g += n, to += n) {
+            if (detail::all_zero(g, n)) {
+                std::fill_n(to, n, T{0});
+                continue;
+            }
             const T total = sum_of(g, n);
             for (std::size_t i = 0; i < n; ++i) to[i] = g[i] - to[i] * total;
         }
@@ -201,6 +211,10 @@ Variable<T> softmax_cross_entropy(const Variable<T>& logits, Tensor<std::int64_t
                           const T g = pass.grad().data()[r];
                           const T scale = g / norm.total.data()[r];
                           T* row = to.tensor.data() + r * n;
+                          if (g == 0) {  // not chosen: takes no part, whatever the logits are
+                              if (to.fresh) std::fill_n(row, n, T{0});
+                              return;
+                          }
                           if (to.fresh) {
                               for (std::size_t i = 0; i < n; ++i) row[i] = scale * e[i];
                           } else {
@@ -240,6 +254,10 @@ Variable<T> softmax_cross_entropy(const Variable<T>& logits, const Variable<T>& 
                       if (pass.wants(0)) {
                           Tensor<T> gradient(x.shape());
                           for_each_exponential_row<false>(logits, norm, [&](std::size_t r, const T* e) {
+                              if (g[r] == 0) {
+                                  std::fill_n(gradient.data() + r * n, n, T{0});
+                                  return;
+                              }
                               const T scale = sum_of(t + r * n, n) / norm.total.data()[r];
                               for (std::size_t i = 0; i < n; ++i) {
                                   gradient.data()[r * n + i] = g[r] * (scale * e[i] - t[r * n + i]);
@@ -252,6 +270,10 @@ Variable<T> softmax_cross_entropy(const Variable<T>& logits, const Variable<T>& 
                           for (std::size_t r = 0; r < norm.total.size(); ++r) {
                               const T log_total = std::log(norm.total.data()[r]);
                               const T largest = norm.largest.data()[r];
+                              if (g[r] == 0) {
+                                  std::fill_n(gradient.data() + r * n, n, T{0});
+                                  continue;
+                              }
                               for (std::size_t i = r * n; i < (r + 1) * n; ++i) {
                                   gradient.data()[i] = g[r] * (log_total - (logits.data()[i] - largest));
                               }

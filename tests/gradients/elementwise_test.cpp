@@ -4,6 +4,7 @@
 #include "gradients/harness.hpp"
 #include <doctest/doctest.h>
 
+#include "seqgrad/core/ops/activations.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 
@@ -130,4 +131,42 @@ TEST_CASE("where") {
                 {shapes});
         }
     }
+}
+
+TEST_CASE("functions of elements that were not chosen") {
+    // Negative elements lie outside of most of these functions' domains.
+    const Domain outside{.low = -2, .high = 3, .avoid = {0, 1}, .margin = 0.2};
+    const auto positive_of = [](auto x) { return seqgrad::Tensor<bool>(x.value() > 0); };
+    const auto chosen = [](const Arrays& x, auto f) {
+        return map(x[0], [=](Dual v) { return v > 0 ? f(v) : Dual(0); });
+    };
+    run({"where sqrt", [=](auto x) { return where(positive_of(x[0]), sqrt(x[0]), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return sqrt(v); }); }, outside},
+        unary_shapes);
+    run({"where log", [=](auto x) { return where(positive_of(x[0]), log(x[0]), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return log(v); }); }, outside},
+        unary_shapes);
+    run({"where tanh log", [=](auto x) { return where(positive_of(x[0]), tanh(log(x[0])), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return tanh(log(v)); }); }, outside},
+        unary_shapes);
+    run({"where log1p", [=](auto x) { return where(positive_of(x[0]), log1p(x[0] - 1), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return log(v); }); }, outside},
+        unary_shapes);
+    run({"where power", [=](auto x) { return where(positive_of(x[0]), power(x[0], 1.5F), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return oracle::power(v, 1.5); }); }, outside},
+        unary_shapes);
+    run({"where x^x", [=](auto x) { return where(positive_of(x[0]), power(x[0], x[0]), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return oracle::power(v, v); }); }, outside},
+        unary_shapes);
+    // 1 / 0, x / 0 and e^(1/0) at every negative element.
+    const auto flat = [](auto x) { return maximum(x, 0); };
+    run({"where reciprocal", [=](auto x) { return where(positive_of(x[0]), reciprocal(flat(x[0])), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return 1 / v; }); }, outside},
+        unary_shapes);
+    run({"where divide", [=](auto x) { return where(positive_of(x[0]), (x[0] + 1) / flat(x[0]), 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return (v + 1) / v; }); }, outside},
+        unary_shapes);
+    run({"where exp", [=](auto x) { return where(positive_of(x[0]), exp(-2 / flat(x[0])) * x[0], 0); },
+         [=](const Arrays& x) { return chosen(x, [](Dual v) { return exp(-2 / v) * v; }); }, outside},
+        unary_shapes);
 }

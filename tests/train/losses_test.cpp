@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/reduce.hpp"
+#include "seqgrad/core/ops/shape.hpp"
 
 using namespace seqgrad;
 
@@ -361,4 +363,90 @@ TEST_CASE("a mask of steps where the losses have none is refused") {
         "loss: a mask of shape [2, 3] does not fit losses of shape [2]; for one loss per step "
         "y_true and y_pred need a feature axis",
         ShapeError);
+}
+
+TEST_CASE("losses that were not chosen or weigh 0 take no part, whatever was predicted there") {
+    const double nan = std::numeric_limits<double>::quiet_NaN(),
+                 inf = std::numeric_limits<double>::infinity();
+    const Tensor<double> truth = tensor<double>({2, 3}, {0, 1, 0, 1, 0, 0});
+    const auto labels = tensor<std::int64_t>({2}, {1, 0});
+    using Losses = std::function<Variable<double>(const Variable<double>&)>;
+    const std::vector<std::pair<const char*, Losses>> all{
+        {"mean_squared_error", [&](const auto& p) { return mean_squared_error(truth, p); }},
+        {"mean_absolute_error", [&](const auto& p) { return mean_absolute_error(truth, p); }},
+        {"mean_absolute_percentage_error",
+         [&](const auto& p) { return mean_absolute_percentage_error(truth, p); }},
+        {"mean_squared_logarithmic_error",
+         [&](const auto& p) { return mean_squared_logarithmic_error(truth, p); }},
+        {"huber", [&](const auto& p) { return huber(truth, p, 1.0); }},
+        {"log_cosh", [&](const auto& p) { return log_cosh(truth, p); }},
+        {"cosine_similarity", [&](const auto& p) { return cosine_similarity(truth, p); }},
+        {"kl_divergence", [&](const auto& p) { return kl_divergence(truth, p); }},
+        {"binary_crossentropy", [&](const auto& p) { return binary_crossentropy(truth, p, false, 0.0); }},
+        {"binary_crossentropy of logits",
+         [&](const auto& p) { return binary_crossentropy(truth, p, true, 0.0); }},
+        {"categorical_crossentropy",
+         [&](const auto& p) { return categorical_crossentropy(truth, p, false, 0.0); }},
+        {"categorical_crossentropy of logits",
+         [&](const auto& p) { return categorical_crossentropy(truth, p, true, 0.0); }},
+        {"sparse_categorical_crossentropy",
+         [&](const auto& p) { return sparse_categorical_crossentropy(labels, p, false); }},
+        {"sparse_categorical_crossentropy of logits",
+         [&](const auto& p) { return sparse_categorical_crossentropy(labels, p, true); }},
+        {"ctc",
+         [&](const auto& p) {
+             return ctc(tensor<std::int64_t>({2, 1}, {2, 1}), reshape(p, {2, 1, 3}));
+         }},
+    };
+    for (const auto& one : all) {
+        const std::string name = one.first;
+        const Losses& losses = one.second;
+        CAPTURE(name);
+        for (const double bad : {nan, inf, -inf, 0.0, -1.0, 1e308}) {
+            CAPTURE(bad);
+            const auto with = [&](double v, bool weighted) {
+                const Variable<double> p = parameter(tensor<double>({2, 3}, {0.5, 0.25, 0.125, v, v, v}));
+                const Variable<double> each = losses(p);
+                const auto loss = weighted
+                                      ? reduce_loss<double>(each, Reduction::sum,
+                                                            {.sample_weight = tensor<double>({2}, {1, 0})})
+                                      : sum(where(tensor<bool>({2}, {true, false}), each, 0));
+                backward(loss);
+                return std::pair(loss.item(), p.grad());
+            };
+            for (const bool weighted : {false, true}) {
+                CAPTURE(weighted);
+                const auto [value, gradient] = with(bad, weighted);
+                const auto [other_value, other_gradient] = with(0.5, weighted);
+                CHECK(value == other_value);
+                for (std::size_t i = 0; i < 3; ++i) {
+                    CHECK(gradient(0, i) == other_gradient(0, i));
+                    CHECK(gradient(1, i) == 0);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("a weight of 0 leaves a loss out in every reduction, and NaN that counts is not hidden") {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const Tensor<double> weights = tensor<double>({3}, {1, 0, 3});
+    for (const auto& [reduction, expected] :
+         {std::pair{Reduction::sum, 14.0}, std::pair{Reduction::sum_over_batch_size, 14.0 / 3},
+          std::pair{Reduction::mean, 14.0 / 3}, std::pair{Reduction::mean_with_sample_weight, 3.5}}) {
+        const Variable<double> losses = parameter(tensor<double>({3}, {2, nan, 4}));
+        const Variable<double> loss = reduce_loss<double>(losses, reduction, {.sample_weight = weights});
+        CHECK(loss.item() == doctest::Approx(expected).epsilon(1e-15));
+        backward(loss);
+        CHECK(losses.grad()(1) == 0);
+    }
+    const Variable<double> losses = parameter(tensor<double>({3}, {2, nan, nan}));
+    const Variable<double> each = reduce_loss<double>(losses, Reduction::none, {.sample_weight = weights});
+    CHECK(each.value()(0) == 2);
+    CHECK(each.value()(1) == 0);
+    CHECK(std::isnan(each.value()(2)));
+    CHECK(std::isnan(reduce_loss<double>(losses, Reduction::sum, {.sample_weight = weights}).item()));
+    const LossWeights<double> weighted_by_nan{.sample_weight = tensor<double>({3}, {1, 0, nan})};
+    CHECK(std::isnan(
+        reduce_loss<double>(parameter(ones<double>({3})), Reduction::sum, weighted_by_nan).item()));
 }

@@ -109,6 +109,10 @@ Variable<T> categorical_crossentropy(const Tensor<T>& y_true, const Variable<T>&
                       const T* t = targets.data();
                       T* to = gradient.data();
                       for (std::size_t row = 0; row < sums.size(); ++row, p += n, t += n, to += n) {
+                          if (pass.grad().data()[row] == 0) {  // not chosen: takes no part, whatever p is
+                              std::fill_n(to, n, T{0});
+                              continue;
+                          }
                           // With q = p / sum: first the gradient of q, then that of p.
                           const T sum = sums.data()[row];
                           T along_p{};
@@ -174,6 +178,10 @@ Variable<T> sparse_categorical_crossentropy(const Tensor<std::int64_t>& labels, 
                       T* to = gradient.data();
                       for (std::size_t row = 0; row < label.size(); ++row, p += n, to += n) {
                           const T g = pass.grad().data()[row];
+                          if (g == 0) {  // not chosen: takes no part, whatever p is
+                              std::fill_n(to, n, T{0});
+                              continue;
+                          }
                           for (std::size_t i = 0; i < n; ++i)
                               to[i] = clip.passes(p[i]) ? g / sums.data()[row] : T{0};
                           const auto k = static_cast<std::size_t>(label.data()[row]);

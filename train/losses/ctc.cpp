@@ -187,6 +187,8 @@ Variable<T> ctc(const Tensor<std::int64_t>& labels, const Variable<T>& logits, c
                       if (!pass.wants(0)) return;
                       Tensor<T> gradient = zeros<T>(logits.shape());
                       for (std::size_t b = 0; b < samples.size(); ++b) {
+                          // A loss that was not chosen takes no part, whatever the logits are.
+                          if (pass.grad().data()[b] == 0) continue;
                           const Steps<T> steps(logits.value().data() + b * size, classes, samples[b]);
                           add_gradient(gradient.data() + b * size, samples[b], steps,
                                        static_cast<double>(pass.grad().data()[b]));

@@ -68,7 +68,8 @@ template Variable<double> blank_padding(const Variable<double>&, const Mask&);
 template <class T>
 Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const LossWeights<T>& weights) {
     const bool average = reduction == Reduction::sum_over_batch_size || reduction == Reduction::mean;
-    const auto times = [](T a, T b) { return a * b; };
+    // What weighs 0 is left out rather than multiplied by 0, which does not make 0 of NaN.
+    const auto times = [](T value, T weight) { return weight == 0 ? T{0} : value * weight; };
     std::optional<Tensor<T>> w;
     Tensor<T> weighted = losses.value();
     if (weights.sample_weight) {
@@ -76,7 +77,6 @@ Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction, const Lo
     }
     if (weights.mask) {
         const Mask mask = detail::aligned_mask(*weights.mask, losses.shape());
-        // Padding is left out rather than multiplied by 0, which does not make 0 of NaN.
         const auto selected = [](T value, bool counts) { return counts ? value : T{0}; };
         weighted = detail::map("loss", selected, weighted, mask);
         const Tensor<T> factor = mask_factor<T>(mask, average);

@@ -31,8 +31,8 @@ struct LossWeights {
 ///
 /// Each loss l is multiplied by its weight w; `sum_over_batch_size` gives sum(l w) / number of losses, or
 /// with a mask sum(l w over what is true) / number of what is true, whatever w is. Where the divisor is 0 the
-/// result is 0. What the mask leaves out is 0, also where l or w is NaN there.
-/// Throws ShapeError when weights or mask do not fit.
+/// result is 0. What the mask leaves out is 0, also if l or w is NaN there, and so is what weighs 0, for
+/// which Keras gives NaN if l is NaN or infinite. Throws ShapeError when weights or mask do not fit.
 template <class T>
 Variable<T> reduce_loss(const Variable<T>& losses, Reduction reduction = Reduction::sum_over_batch_size,
                         const LossWeights<T>& weights = {});

@@ -130,6 +130,10 @@ Variable<T> cosine_similarity(const Tensor<T>& y_true, const Variable<T>& y_pred
                       for (std::size_t row = 0; row < pass.grad().size(); ++row) {
                           const T* y = y_true.data() + row * features;
                           const T* p = y_pred.value().data() + row * features;
+                          if (pass.grad().data()[row] == 0) {  // not chosen: takes no part, whatever p is
+                              std::fill_n(gradient.data() + row * features, features, T{0});
+                              continue;
+                          }
                           const T of_y = inverse_length(y, features).value;
                           const auto [of_p, limited] = inverse_length(p, features);
                           // A length that is limited does not change with p.

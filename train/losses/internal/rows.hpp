@@ -69,7 +69,9 @@ Variable<T> over_last_axis(const char* loss, bool mean, const Tensor<T>& y_true,
                       T* to = gradient.data();
                       for (std::size_t row = 0; row < pass.grad().size(); ++row) {
                           const T scale = pass.grad().data()[row] / divisor;
-                          for (std::size_t i = 0; i < features; ++i) *to++ = slope(*y++, *p++) * scale;
+                          // By choice, not by product: of a loss that was not chosen the slope may be NaN.
+                          for (std::size_t i = 0; i < features; ++i, ++y, ++p)
+                              *to++ = scale == 0 ? T{0} : slope(*y, *p) * scale;
                       }
                       pass.accumulate(0, std::move(gradient));
                   });
