@@ -1,6 +1,7 @@
 #include "seqgrad/core/backward.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -22,15 +23,22 @@ class Pass {
     using NodeRef = detail::NodeRef<T>;
 
     /// All nodes are wanted at first.
-    explicit Pass(const Variable<T>& output) : output_(output.node()) {
+    explicit Pass(const Variable<T>& output) : Pass(output.node()) {
+        // The destructor runs also if this throws: the other constructor has come to its end.
         if (!collect())
             std::ranges::sort(operations_, [](const Node* a, const Node* b) { return a->order > b->order; });
     }
     ~Pass() {
+        for (PutAside& outer : put_aside_) {
+            outer.node->drop_pending();
+            outer.restore();
+        }
         // A node may end with the one whose input it is, which comes later in this order.
         for_each_upwards([this](Node& node) {
+            if (node.pass != this) return;
             if (!complete_ || node.pending) node.drop_pending();
-            node.collected = node.wanted = node.target = false;
+            node.pass = nullptr;
+            node.wanted = node.target = node.unwritten = false;
             if (node.graph_freed) node.free_inputs();
         });
     }
@@ -40,15 +48,15 @@ class Pass {
     /// Afterwards the gradients of leaves, and of nodes that are targets or retain theirs, are pending.
     void run(const detail::ValueRef<T>& gradient, bool retain_graph) {
         if (freed_ != nullptr) {
-            throw ValueError(
-                fmt::format("backward: the graph below {} was freed by an earlier backward pass; give that "
-                            "one {{.retain_graph = true}}",
-                            freed_->op()));
+            throw ValueError(fmt::format(
+                "backward: the graph below {} was freed by an earlier backward pass, or by the one that "
+                "is running; give that one {{.retain_graph = true}}",
+                freed_->op()));
         }
         output_->pending = gradient;
         for (Node* node : operations_) {
             if (node->wanted && node->reached()) propagate(*node);
-            if (!retain_graph) {
+            if (!retain_graph && !node->needed_outside) {
                 node->free_saved();
                 node->graph_freed = true;
             }
@@ -56,6 +64,8 @@ class Pass {
         }
         complete_ = true;
     }
+
+    bool contains(const Node& node) const { return node.pass == this; }
 
     /// f(node) for every node, inputs before those that they are inputs of.
     template <class F>
@@ -72,14 +82,71 @@ class Pass {
     }
 
   private:
+    /// A node's part in the pass around this one.
+    struct PutAside {
+        explicit PutAside(Node& n)
+            : node(&n),
+              pass(n.pass),
+              pending(n.pending),
+              needed_outside(n.needed_outside),
+              wanted(n.wanted),
+              target(n.target),
+              unwritten(n.unwritten) {
+            if (n.output_gradients() != nullptr) output_gradients = *n.output_gradients();
+        }
+        void restore() noexcept {
+            node->pass = pass;
+            node->pending = std::move(pending);
+            node->needed_outside = needed_outside;
+            node->wanted = wanted;
+            node->target = target;
+            node->unwritten = unwritten;
+            if (node->output_gradients() != nullptr) *node->output_gradients() = std::move(output_gradients);
+        }
+
+        Node* node;
+        const void* pass;
+        detail::ValueRef<T> pending;
+        std::vector<detail::ValueRef<T>> output_gradients;
+        bool needed_outside, wanted, target, unwritten;
+    };
+
+    /// A node whose backward function is being called.
+    class Running {
+      public:
+        explicit Running(Node& node) : node_(node) { node.running = true; }
+        ~Running() { node_.running = false; }
+        Running(const Running&) = delete;
+        Running& operator=(const Running&) = delete;
+
+      private:
+        Node& node_;
+    };
+
+    explicit Pass(NodeRef output) : output_(std::move(output)) {}
+
+    void put_aside(Node& node) {
+        if (node.running) {
+            throw ValueError(fmt::format(
+                "backward: the backward function of {} asks for a backward pass through itself", node.op()));
+        }
+        put_aside_.emplace_back(node);
+        node.pending = {};
+        node.drop_pending();
+        node.needed_outside = true;
+        node.target = node.unwritten = false;
+    }
+
     /// Finds all nodes, and returns whether the operations are in their order already. Everything that is
     /// asked of each is asked here, when it is in cache.
     bool collect() {
         bool sorted = true;
         std::vector<Node*> stack;
         const auto visit = [&](Node* node) {
-            if (node == nullptr || node->collected) return;
-            node->collected = node->wanted = true;
+            if (node == nullptr || node->pass == this) return;
+            if (node->pass != nullptr) put_aside(*node);
+            node->pass = this;
+            node->wanted = true;
             if (node->is_leaf()) {
                 leaves_.push_back(node);
                 return;
@@ -100,8 +167,11 @@ class Pass {
     }
 
     void propagate(Node& node) {
-        Backward<T> context(node, {});
-        node.propagate(context);
+        {
+            const Running running(node);
+            Backward<T> context(node, {});
+            node.propagate(context);
+        }
         if (!anomaly_detection_enabled()) return;
         const auto inputs = node.inputs();
         for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -119,6 +189,8 @@ class Pass {
     NodeRef output_;
     /// Operations newest first; of these, the ones that retain their gradients.
     std::vector<Node*> operations_, leaves_, retaining_;
+    /// What nodes are to the pass in one of whose backward functions this one runs.
+    std::vector<PutAside> put_aside_;
     /// The newest operation whose graph an earlier pass has freed.
     const Node* freed_ = nullptr;
     /// run() has come to its end: what is still pending is what it was to leave.
@@ -189,7 +261,9 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
                 "grad: one of the variables requires no gradient (made by constant() or detach())");
     }
     Pass<T> pass(output);
-    for (const Variable<T>& v : variables) v.node()->target = v.node()->collected;
+    for (const Variable<T>& v : variables) {
+        if (pass.contains(*v.node())) v.node()->target = true;
+    }
     // A node is worth visiting when a target lies below it.
     pass.for_each_upwards([](detail::Node<T>& node) {
         node.wanted = node.target || std::ranges::any_of(node.inputs(), [](const auto& input) {
@@ -201,7 +275,7 @@ std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
     gradients.reserve(variables.size());
     for (const Variable<T>& v : variables) {
         const auto& pending = v.node()->pending;
-        gradients.push_back(v.node()->target && pending ? pending->tensor : zeros<T>(v.shape()));
+        gradients.push_back(pass.contains(*v.node()) && pending ? pending->tensor : zeros<T>(v.shape()));
     }
     return gradients;
 }

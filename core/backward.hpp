@@ -8,6 +8,10 @@
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 
+// A backward function may run a pass of its own, as a user's checkpointing does: it computes a part of the
+// graph again and calls `grad` or `backward`. The pass inside leaves the running one's gradients alone and
+// frees nothing that the running one needs. What it frees or has freed is as after any other pass.
+
 namespace seqgrad {
 
 /// What happens to the graph after a backward pass.
@@ -20,8 +24,9 @@ struct BackwardOptions {
 /// Back-propagation: adds d loss / d v to the gradient of every parameter v that `loss` depends on.
 ///
 /// `loss` has one element. Throws ShapeError when it has not, ValueError when it depends on no parameter,
-/// when its graph was freed by an earlier pass, or when a value the graph saved was assigned to since. No
-/// gradient of a leaf changes when it throws; the graph may be freed.
+/// when its graph was freed by an earlier pass, when a value the graph saved was assigned to since, or inside
+/// of a backward function whose own operation the loss depends on. No gradient of a leaf changes when it
+/// throws; the graph may be freed.
 template <class T>
 void backward(const Variable<T>& loss, BackwardOptions options = {});
 

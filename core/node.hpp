@@ -132,6 +132,9 @@ class Node : public Counted {
     virtual void drop_pending() noexcept { pending = {}; }
     /// Lets go of what was saved for the backward pass, which cannot run again.
     virtual void free_saved() noexcept {}
+    /// The gradients of an operation's several results that the running backward pass brought; null for any
+    /// other node.
+    virtual std::vector<Ref<Value<T>>>* output_gradients() noexcept { return nullptr; }
     /// The table and its rows that this node's value consists of; null for any other operation.
     virtual const Lookup<T>* lookup() const noexcept { return nullptr; }
 
@@ -148,11 +151,20 @@ class Node : public Counted {
     bool retains_grad = false;
     /// What was saved for the backward pass is gone.
     bool graph_freed = false;
-    // Of the running backward pass: the node is part of it; a gradient asked for depends on its; its own is
-    // asked for.
-    bool collected = false;
+    // Of the running backward pass. A pass that runs inside of a backward function puts what belongs to the
+    // pass around it aside, and back at its end.
+    /// Which pass the node is part of; null: none.
+    const void* pass = nullptr;
+    /// The pass around this one needs the node, too.
+    bool needed_outside = false;
+    /// A gradient that is asked for depends on this node's.
     bool wanted = false;
+    /// This node's gradient is asked for.
     bool target = false;
+    /// `pending` was made to be written to, and nothing was written yet.
+    bool unwritten = false;
+    /// Its backward function is being called.
+    bool running = false;
 
   protected:
     /// An operation's, with so many operands.

@@ -182,6 +182,7 @@ class SeveralResultsNode : public OpNode<T> {
         : OpNode<T>(op, operands), output_grads(results) {}
     bool reached() const noexcept override;
     void drop_pending() noexcept override;
+    std::vector<ValueRef<T>>* output_gradients() noexcept override { return &output_grads; }
 
     std::vector<ValueRef<T>> output_grads;
 };
