@@ -45,6 +45,10 @@ void Backward<T>::accumulate(std::size_t i, const Tensor<T>& gradient) {
     detail::Node<T>& input = *inputs_[i];
     if (!detail::same_shape(gradient.shape(), input.shape)) {
         accumulate(i, detail::sum_to_shape(node_.op(), gradient, input.shape));
+    } else if (input.unwritten) {
+        // Into the same memory: the buffer may be in use already.
+        std::ranges::copy(elements(gradient), input.pending->tensor.data());
+        input.unwritten = false;
     } else if (input.pending) {
         detail::add_to(input.pending->tensor, gradient);
     } else {
@@ -78,9 +82,20 @@ void Backward<T>::pass_on(std::size_t i, std::size_t j) {
 template <class T>
 GradientBuffer<T> Backward<T>::buffer(std::size_t i) {
     detail::Node<T>& input = *inputs_[i];
-    const bool fresh = !input.pending;
-    if (fresh) input.pending = detail::ValueRef<T>(new detail::Value<T>(input.shape));
-    return {input.pending->tensor, fresh};
+    if (!input.pending) {
+        input.pending = detail::ValueRef<T>(new detail::Value<T>(input.shape));
+        input.unwritten = buffer_given_ = true;
+    }
+    return {input.pending->tensor, input.unwritten};
+}
+
+template <class T>
+void Backward<T>::drop_unwritten() noexcept {
+    for (const detail::NodeRef<T>& input : inputs_) {
+        if (!input || !input->unwritten) continue;
+        input->pending = {};
+        input->unwritten = false;
+    }
 }
 
 namespace detail {

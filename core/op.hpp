@@ -49,14 +49,27 @@ Saved<T> save(const Variable<T>& v) {
 }
 
 /// Where an input's gradient is accumulated by a kernel that writes it itself.
+///
+/// Whether to overwrite or to add is decided when it is written, not when the buffer is asked for: several
+/// operands may be the same Variable, and then have one buffer.
 template <class T>
-struct GradientBuffer {
-    /// The input's shape; its elements are uninitialised while `fresh`.
+class GradientBuffer {
+  public:
+    /// For the engine.
+    GradientBuffer(Tensor<T>& gradient, bool& unwritten) : tensor(gradient), unwritten_(&unwritten) {}
+
+    /// The input's shape; its elements are uninitialised until the first write.
     Tensor<T>& tensor;
-    /// Nothing was accumulated before: overwrite instead of adding.
-    bool fresh;
-    /// The factor for what is already there, as in `C = A B + beta C`.
-    T beta() const { return fresh ? T{0} : T{1}; }
+
+    /// Whether nothing was accumulated yet: overwrite instead of adding. Ask once for every write of the
+    /// whole tensor, right before it; from then on the tensor counts as written.
+    bool first_write() const { return std::exchange(*unwritten_, false); }
+    /// The factor for what is already there, as in `C = A B + beta C`: 0 for the first write, 1 for others.
+    /// To be asked for like `first_write`.
+    T beta() const { return first_write() ? T{0} : T{1}; }
+
+  private:
+    bool* unwritten_;
 };
 
 /// What an operation's backward function sees: the gradient of its result, and where the operands' gradients
@@ -67,6 +80,11 @@ class Backward {
     /// For the engine. `output_grads` is empty for an operation with one result.
     Backward(detail::Node<T>& node, std::span<const detail::ValueRef<T>> output_grads)
         : node_(node), inputs_(node.inputs()), output_grads_(output_grads) {}
+    ~Backward() {
+        if (buffer_given_) drop_unwritten();
+    }
+    Backward(const Backward&) = delete;
+    Backward& operator=(const Backward&) = delete;
 
     /// d loss / d result. Has the result's shape.
     const Tensor<T>& grad() const { return node_.pending->tensor; }
@@ -85,6 +103,8 @@ class Backward {
     bool keeps(std::size_t i) const { return inputs_[i]->target || inputs_[i]->retains_grad; }
     /// Only when `wants(i)`.
     const Shape& input_shape(std::size_t i) const { return inputs_[i]->shape; }
+    /// Whether operands i and j are the same Variable, whose gradient is the sum of both.
+    bool same_operand(std::size_t i, std::size_t j) const { return inputs_[i] == inputs_[j]; }
 
     /// Adds `gradient` to operand i's. A gradient of a shape that the operand was broadcast to is summed over
     /// the stretched axes. Throws ShapeError when the operand does not broadcast to the gradient's shape.
@@ -97,16 +117,19 @@ class Backward {
     /// The same for two operands, with one copy at most.
     void pass_on(std::size_t i, std::size_t j);
 
-    /// Operand i's gradient to write to directly. Only when `wants(i)`.
+    /// Operand i's gradient to write to directly. Only when `wants(i)`. Valid while the backward function
+    /// runs.
     GradientBuffer<T> buffer(std::size_t i);
 
   private:
+    void drop_unwritten() noexcept;
     bool keeps_grad() const { return node_.target || node_.retains_grad || node_.pending.is_shared(); }
     bool can_pass_on(std::size_t i) const;
 
     detail::Node<T>& node_;
     std::span<const detail::NodeRef<T>> inputs_;
     std::span<const detail::ValueRef<T>> output_grads_;
+    bool buffer_given_ = false;
 };
 
 namespace detail {

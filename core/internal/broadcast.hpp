@@ -226,7 +226,7 @@ void accumulate_map(Backward<T>& pass, std::size_t i, const F& f, const Tensor<T
         return;
     }
     const GradientBuffer<T> to = pass.buffer(i);
-    if (to.fresh) {
+    if (to.first_write()) {
         broadcast_apply<false>(to.tensor.data(), grad.shape(), g, grad, rest...);
     } else {
         broadcast_apply<true>(to.tensor.data(), grad.shape(), g, grad, rest...);

@@ -36,9 +36,10 @@ void accumulate_part(Backward<T>& pass, std::size_t i, const Shape& sizes, std::
     if (!pass.wants(i)) return;
     const GradientBuffer<T> to = pass.buffer(i);
     const std::size_t count = element_count(sizes);
-    if (to.fresh && count != to.tensor.size()) std::fill_n(to.tensor.data(), to.tensor.size(), T{});
+    const bool first = to.first_write();
+    if (first && count != to.tensor.size()) std::fill_n(to.tensor.data(), to.tensor.size(), T{});
     if (count == 0) return;
-    if (to.fresh) {
+    if (first) {
         strided_copy(sizes, to.tensor.data() + offset, steps, from, from_steps);
     } else {
         strided_add(sizes, to.tensor.data() + offset, steps, from, from_steps);

@@ -166,22 +166,24 @@ Variable<T> dot_scores(const Variable<T>& query, const Variable<T>& keys) {
                       std::vector<T> storage;
                       if (pass.wants(0)) {
                           const GradientBuffer<T> dq = pass.buffer(0);
+                          const T beta = dq.beta();
                           for (std::size_t b = 0; b < B; ++b) {
                               const T* const g = pass.grad().data() + b * N * S;
                               gemm(Transpose::no, Transpose::no, N, D, S, T{1}, g, S,
                                    without_unchosen(k.value().data() + b * S * D, rows_of(S, D), g,
                                                     columns_of(N, S), storage),
-                                   D, dq.beta(), dq.tensor.data() + b * N * D, D);
+                                   D, beta, dq.tensor.data() + b * N * D, D);
                           }
                       }
                       if (pass.wants(1)) {
                           const GradientBuffer<T> dk = pass.buffer(1);
+                          const T beta = dk.beta();
                           for (std::size_t b = 0; b < B; ++b) {
                               const T* const g = pass.grad().data() + b * N * S;
                               gemm(Transpose::yes, Transpose::no, S, D, N, T{1}, g, S,
                                    without_unchosen(q.value().data() + b * N * D, rows_of(N, D), g,
                                                     rows_of(N, S), storage),
-                                   D, dk.beta(), dk.tensor.data() + b * S * D, D);
+                                   D, beta, dk.tensor.data() + b * S * D, D);
                           }
                       }
                   });
@@ -213,7 +215,7 @@ Variable<T> additive_scores(const Variable<T>& query, const Variable<T>& keys, c
                       T* dk = nullptr;
                       if (pass.wants(1)) {
                           const GradientBuffer<T> to = pass.buffer(1);
-                          if (to.fresh) to.tensor.fill(T{0});
+                          if (to.first_write()) to.tensor.fill(T{0});
                           dk = to.tensor.data();
                       }
                       for_each_tanh(n, q.value(), k.value(),

@@ -14,6 +14,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/anomaly.hpp"
+#include "seqgrad/core/internal/gradient_targets.hpp"
 #include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/attention_decoder.hpp"
 #include "seqgrad/core/op.hpp"
@@ -217,8 +218,7 @@ AttentionDecoderSizes check(const Operands<T>& in, const AttentionDecoderOptions
             .position = P};
 }
 
-/// The operands in the order in which the backward pass writes their gradients: that matters where two of
-/// them are the same Variable.
+/// The operands, in the order in which they are recorded.
 enum Slot : std::size_t {
     initial_h_slot,
     initial_c_slot,
@@ -285,14 +285,11 @@ class ThroughDecoder {
         Slots<const T*> data{};
         for (std::size_t i = 0; i < values_.size(); ++i)
             if (values_[i]) data[i] = values_[i]->value().data();
+        detail::GradientTargets<T> separate(pass);
         Slots<GradientTarget<T>> targets{};
         std::size_t operand = 0;
         for (std::size_t i = 0; i < values_.size(); ++i) {
-            if (!values_[i]) continue;
-            const std::size_t given = operand++;
-            if (!pass.wants(given)) continue;
-            const GradientBuffer<T> buffer = pass.buffer(given);
-            targets[i] = {buffer.tensor.data(), buffer.beta()};
+            if (values_[i]) targets[i] = separate.of(operand++);
         }
         const auto grad = [&](std::size_t k) -> const T* {
             const Tensor<T>* g = pass.grad(k);
@@ -324,6 +321,7 @@ class ThroughDecoder {
              .position_v = targets[position_v_slot],
              .memory = targets[memory_slot]},
             saved_);
+        separate.finish();
     }
 
   private:

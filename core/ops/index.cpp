@@ -75,7 +75,7 @@ void add_runs(const AroundAxis& around, const Indices& indices, T* x, const T* t
 /// An operand's gradient to add to.
 template <class T>
 T* zeroed(const GradientBuffer<T>& buffer) {
-    if (buffer.fresh) buffer.tensor.fill(T{0});
+    if (buffer.first_write()) buffer.tensor.fill(T{0});
     return buffer.tensor.data();
 }
 

@@ -85,7 +85,7 @@ struct Target {
         const GradientBuffer<T> to = pass.buffer(i);
         data = to.tensor.data();
         beta = to.beta();
-        if (to.fresh && stretched) {
+        if (beta == T{0} && stretched) {
             to.tensor.fill(T{0});
             beta = T{1};
         }
@@ -121,7 +121,7 @@ void accumulate_product(Backward<T>& pass, std::size_t i, const Shape& full, con
         return;
     }
     const GradientBuffer<T> to = pass.buffer(i);
-    if (to.fresh) {
+    if (to.first_write()) {
         detail::broadcast_apply<false>(to.tensor.data(), full, times, grad, other);
     } else {
         detail::broadcast_apply<true>(to.tensor.data(), full, times, grad, other);

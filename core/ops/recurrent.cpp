@@ -9,6 +9,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/anomaly.hpp"
+#include "seqgrad/core/internal/gradient_targets.hpp"
 #include "seqgrad/core/internal/lookup.hpp"
 #include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/kernels/recurrent.hpp"
@@ -164,19 +165,14 @@ class ThroughTime {
             const Tensor<T>* g = exists ? pass.grad(result++) : nullptr;
             return g ? g->data() : nullptr;
         };
-        const auto target = [&](bool exists, std::size_t operand) -> GradientTarget<T> {
-            if (!exists || !pass.wants(operand)) return {};
-            const GradientBuffer<T> buffer = pass.buffer(operand);
-            return {buffer.tensor.data(), buffer.beta()};
+        detail::GradientTargets<T> targets(pass);
+        const auto target = [&](bool exists, std::size_t operand) {
+            return exists ? targets.of(operand) : GradientTarget<T>{};
         };
         // Where somebody asks for the gradient of x itself there is no way around x.
         const bool by_table = lookup_ && lookup_->is_current() && !(pass.wants(0) && pass.keeps(0));
         const std::size_t h = 3 + std::size_t{bias_.has_value()}, c = h + std::size_t{has_h_};
         const std::size_t table = c + std::size_t{has_c_};
-        // In the order in which the kernel writes them, which matters where two operands are the same
-        // Variable.
-        const GradientTarget<T> d_kernel = target(true, 1), d_recurrent_kernel = target(true, 2);
-        const GradientTarget<T> d_x = target(true, by_table ? table : 0);
         kernels::RecurrentBackward<T> call{.cell = cell_,
                                            .sizes = sizes_,
                                            .timeline = timeline_,
@@ -188,13 +184,14 @@ class ThroughTime {
                                            .d_sequence = grad(returns_sequence_),
                                            .d_final_h = grad(true),
                                            .d_final_c = grad(cell_ == Cell::lstm),
-                                           .x_grad = d_x,
-                                           .kernel_grad = d_kernel,
-                                           .recurrent_kernel_grad = d_recurrent_kernel,
+                                           .x_grad = target(true, by_table ? table : 0),
+                                           .kernel_grad = target(true, 1),
+                                           .recurrent_kernel_grad = target(true, 2),
                                            .bias_grad = target(bias_.has_value(), 3),
                                            .initial_h_grad = target(has_h_, h),
                                            .initial_c_grad = target(has_c_, c)};
         kernels::recurrent_backward(call);
+        targets.finish();
         // Their place has been taken by their gradients. Where the graph was retained for another pass, they
         // are computed again: cheaper than a copy in every pass.
         gates_kept_ = false;

@@ -65,7 +65,7 @@ void accumulate_stretched(Backward<T>& pass, const F& f, const Tensor<T>& grad,
     if (!pass.wants(0)) return;
     const auto g = detail::keeping_zeros<T>(f);
     const GradientBuffer<T> to = pass.buffer(0);
-    if (to.fresh) {
+    if (to.first_write()) {
         detail::broadcast_apply<false>(to.tensor.data(), to.tensor.shape(), g, grad, operands...);
     } else {
         detail::broadcast_apply<true>(to.tensor.data(), to.tensor.shape(), g, grad, operands...);

@@ -207,15 +207,16 @@ Variable<T> softmax_cross_entropy(const Variable<T>& logits, Tensor<std::int64_t
                       const std::size_t n = x.shape().back();
                       const Tensor<T>& logits = x.value();
                       const GradientBuffer<T> to = pass.buffer(0);
+                      const bool first = to.first_write();
                       for_each_exponential_row<false>(logits, norm, [&](std::size_t r, const T* e) {
                           const T g = pass.grad().data()[r];
                           const T scale = g / norm.total.data()[r];
                           T* row = to.tensor.data() + r * n;
                           if (g == 0) {  // not chosen: takes no part, whatever the logits are
-                              if (to.fresh) std::fill_n(row, n, T{0});
+                              if (first) std::fill_n(row, n, T{0});
                               return;
                           }
-                          if (to.fresh) {
+                          if (first) {
                               for (std::size_t i = 0; i < n; ++i) row[i] = scale * e[i];
                           } else {
                               for (std::size_t i = 0; i < n; ++i) row[i] += scale * e[i];

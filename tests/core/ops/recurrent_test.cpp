@@ -566,3 +566,46 @@ TEST_CASE("recurrent operations: a looked-up input is multiplied as a table, wit
         }
     }
 }
+
+TEST_CASE(
+    "recurrent operations: one Variable in any places, the looked-up table among them, gets all gradients") {
+    constexpr std::size_t size = 16, steps = 3;  // B = D = U = V
+    Tensor<std::int64_t> ids(Shape{size, steps});
+    for (std::size_t i = 0; i < ids.size(); ++i) ids.data()[i] = std::int64_t((i * i + i / 5) % size);
+    /// Places whose shapes agree; in[0] is the table.
+    const std::vector<std::vector<std::size_t>> square{{1, 2}, {0, 1}, {0, 2},    {0, 4},
+                                                       {1, 4}, {2, 4}, {0, 1, 2}, {0, 1, 2, 4}};
+    const std::vector<std::vector<std::size_t>> wide{{1, 2}, {0, 4}};
+    const std::vector<std::vector<std::size_t>> of_lstm{{1, 2}, {0, 4}, {0, 5}, {4, 5}, {0, 4, 5}};
+    for (const Layer& layer : layers) {
+        for (const bool lookup : {true, false}) {
+            for (const auto& places : layer.groups == 1 ? square : layer.states == 2 ? of_lstm : wide) {
+                CAPTURE(layer.name);
+                CAPTURE(lookup);
+                std::string named;
+                for (const std::size_t i : places) named += std::to_string(i) + " ";
+                CAPTURE(named);
+                std::vector<Variable<double>> apart = parameters(layer, size, steps, size, size);
+                std::mt19937 random(3);
+                apart[0] = parameter(draw({size, size}, random));
+                std::vector<Variable<double>> shared = apart;
+                for (const std::size_t i : places) shared[i] = shared[places[0]];
+                std::vector<Variable<double>> copies;
+                for (const auto& v : shared) copies.push_back(parameter(v.value()));
+                const auto run = [&](std::vector<Variable<double>> in) {
+                    in[0] = lookup ? embedding_lookup(in[0], ids) : take(in[0], ids);
+                    const Variable<double> loss = loss_of(layer.apply(in, {}));
+                    backward(loss, {.retain_graph = true});
+                    backward(loss);  // once more, added to what is there
+                };
+                run(shared);
+                run(copies);
+                Tensor<double> expected = zeros<double>(shared[places[0]].shape());
+                for (const std::size_t i : places) expected += copies[i].grad();
+                const Tensor<double>& got = shared[places[0]].grad();
+                for (std::size_t i = 0; i < expected.size(); ++i)
+                    REQUIRE(got.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-11));
+            }
+        }
+    }
+}
