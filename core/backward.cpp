@@ -198,11 +198,18 @@ class Pass {
 };
 
 template <class T>
-void check_output(const char* function, const Variable<T>& output, const Tensor<T>& gradient) {
+void check_output(const char* function, const Variable<T>& output, const Tensor<T>& gradient,
+                  BackwardOptions options) {
+    if (options.create_graph) {
+        throw ValueError(
+            fmt::format("{}: create_graph is not supported: gradients are constants, there are no second "
+                        "derivatives; write the gradient out as operations to differentiate it",
+                        function));
+    }
     if (!output.requires_grad()) {
         throw ValueError(
             fmt::format("{}: the loss depends on no Variable that requires a gradient (made by parameter(), "
-                        "outside of NoGrad)",
+                        "outside of NoGrad); gradients are constants, there are no second derivatives",
                         function));
     }
     if (gradient.shape() != output.shape()) {
@@ -225,7 +232,12 @@ Tensor<T> one_for(const char* function, const Variable<T>& loss) {
 
 template <class T>
 void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options) {
-    check_output("backward", output, gradient.value());
+    check_output("backward", output, gradient.value(), options);
+    if (gradient.requires_grad()) {
+        throw ValueError(
+            "backward: the gradient that is given requires a gradient itself, and would get none: "
+            "there are no second derivatives; give its detach()");
+    }
     Pass<T> pass(output);
     pass.run(gradient.value_ref(), options.retain_graph);
     // Only now, when nothing can fail any more, do gradients that are kept change.
@@ -254,11 +266,12 @@ void backward(const Variable<T>& loss, BackwardOptions options) {
 template <class T, std::same_as<Tensor<T>> Gradient>
 std::vector<Tensor<T>> grad(const Variable<T>& output, const Gradient& gradient,
                             std::span<const Variable<T>> variables, BackwardOptions options) {
-    check_output("grad", output, gradient);
+    check_output("grad", output, gradient, options);
     for (const Variable<T>& v : variables) {
         if (!v.requires_grad())
             throw ValueError(
-                "grad: one of the variables requires no gradient (made by constant() or detach())");
+                "grad: one of the variables requires no gradient (made by constant() or detach(), or from a "
+                "gradient: there are no second derivatives)");
     }
     Pass<T> pass(output);
     for (const Variable<T>& v : variables) {

@@ -8,6 +8,10 @@
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
 
+// Gradients are numbers, not results of recorded operations: there are no second derivatives. What is
+// computed from a gradient counts as constant, in a loss as in a backward function; a penalty on a gradient's
+// norm needs the derivative of the gradient written out as operations.
+//
 // A backward function may run a pass of its own, as a user's checkpointing does: it computes a part of the
 // graph again and calls `grad` or `backward`. The pass inside leaves the running one's gradients alone and
 // frees nothing that the running one needs. What it frees or has freed is as after any other pass.
@@ -19,6 +23,9 @@ struct BackwardOptions {
     /// Keep it, so that another pass can run through it. Otherwise what it saved is freed while the pass goes
     /// on, and a second pass throws ValueError.
     bool retain_graph = false;
+    /// Not supported: true throws ValueError. Gradients are tensors without a history, so that there are no
+    /// second derivatives.
+    bool create_graph = false;
 };
 
 /// Back-propagation: adds d loss / d v to the gradient of every parameter v that `loss` depends on.
@@ -36,6 +43,7 @@ template <class T, std::same_as<Tensor<T>> Gradient>
 void backward(const Variable<T>& output, const Gradient& gradient, BackwardOptions options = {});
 
 /// The same with a gradient that is not copied, however large it is: its value is read, and stays as it is.
+/// Throws ValueError if it requires a gradient itself, which it would not get.
 template <class T>
 void backward(const Variable<T>& output, const Variable<T>& gradient, BackwardOptions options = {});
 

@@ -216,3 +216,31 @@ TEST_CASE("passes with passes inside, in several threads over graphs of their ow
     for (std::thread& t : threads) t.join();
     for (std::size_t k = 0; k < results.size(); ++k) CHECK(results[k] == 2 * static_cast<double>(k) + 1);
 }
+
+TEST_CASE("who asks for a second derivative is told that there are none") {
+    const V x = scalar(2);
+    CHECK_THROWS_WITH_AS(grad(x * x, {x}, {.create_graph = true}),
+                         "grad: create_graph is not supported: gradients are constants, there are no second "
+                         "derivatives; write the gradient out as operations to differentiate it",
+                         ValueError);
+    CHECK_THROWS_AS(backward(x * x, {.create_graph = true}), ValueError);
+    const T first = grad(x * x * x, {x})[0];
+    CHECK_THROWS_WITH_AS(
+        grad(square(constant(first)), {x}),
+        "grad: the loss depends on no Variable that requires a gradient (made by parameter(), "
+        "outside of NoGrad); gradients are constants, there are no second derivatives",
+        ValueError);
+    CHECK_THROWS_WITH_AS(
+        grad(x * x, {constant(first)}),
+        "grad: one of the variables requires no gradient (made by constant() or detach(), or "
+        "from a gradient: there are no second derivatives)",
+        ValueError);
+    CHECK_THROWS_WITH_AS(
+        backward(x * x, x * 2),
+        "backward: the gradient that is given requires a gradient itself, and would get none: "
+        "there are no second derivatives; give its detach()",
+        ValueError);
+    CHECK_FALSE(x.has_grad());
+    backward(x * x, (x * 2).detach());
+    CHECK(x.grad()() == 16);
+}
