@@ -61,6 +61,7 @@
 #include "seqgrad/layers/files/safetensors.hpp"
 #include "seqgrad/layers/files/stored_tensors.hpp"
 #include "seqgrad/layers/flatten.hpp"
+#include "seqgrad/layers/gradcheck.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/initializers.hpp"
 #include "seqgrad/layers/input.hpp"

@@ -53,6 +53,15 @@ std::string place(const char* kind, std::size_t position, const std::vector<std:
     return fmt::format("{} {} [{}]", kind, position, fmt::join(index, ", "));
 }
 
+/// `input 2`, or `input "kernel"`.
+std::string input_of(const GradcheckReport& report) {
+    return report.input_name.empty() ? fmt::format("input {}", report.input)
+                                     : fmt::format("input \"{}\"", report.input_name);
+}
+std::string input_place(const GradcheckReport& report) {
+    return fmt::format("{} [{}]", input_of(report), fmt::join(report.input_index, ", "));
+}
+
 /// Uniform in [-1.5, -0.5) or [0.5, 1.5): no two alike, none near zero.
 class RandomWeights {
   public:
@@ -191,6 +200,10 @@ class Checker {
                             "least {}, directions at least 1",
                             least_levels));
         }
+        if (!options.input_names.empty() && options.input_names.size() != inputs.size()) {
+            throw ValueError(fmt::format("gradcheck: {} input_names for {} inputs",
+                                         options.input_names.size(), inputs.size()));
+        }
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             if (!inputs[i]) throw ValueError(fmt::format("gradcheck: input {} is an empty handle", i));
             std::size_t first = 0;
@@ -204,6 +217,14 @@ class Checker {
     }
 
     GradcheckReport run() {
+        GradcheckReport report = compare();
+        if (!options_.input_names.empty()) report.input_name = options_.input_names[report.input];
+        return report;
+    }
+
+  private:
+    GradcheckReport compare() {
+        used_.assign(wanted_.size(), false);
         const Variables leaves = make_leaves();
         outputs_ = f_(leaves);
         for (std::size_t k = 0; k < outputs_.size(); ++k) {
@@ -227,11 +248,10 @@ class Checker {
         for (const std::size_t i : wanted_) size += inputs_[i].size();
         report_.full_jacobian = size * base_.size() <= options_.max_jacobian_elements;
         const bool compared = report_.full_jacobian ? compare_jacobian(leaves) : compare_projections(leaves);
-        if (!compared || !compare_fresh_graph() || !untouched(leaves)) return report_;
+        if (!compared || !compare_fresh_graph() || !untouched(leaves) || !all_used()) return report_;
         return finish();
     }
 
-  private:
     /// Copies of the inputs. Those that want no gradient are frozen parameters, which unlike constants can
     /// show that they got one.
     Variables make_leaves() const {
@@ -546,6 +566,24 @@ class Checker {
         return numeric;
     }
 
+    /// Whether every input has an influence, if it has elements and there are outputs.
+    bool all_used() {
+        if (options_.allow_unused || report_.outcome != GradcheckOutcome::passed || base_.empty())
+            return true;
+        for (std::size_t w = 0; w < wanted_.size(); ++w) {
+            if (used_[w] || inputs_[wanted_[w]].size() == 0) continue;
+            report_.input = wanted_[w];
+            report_.input_index.clear();
+            report_.detail =
+                "all its derivatives are 0, by the backward pass and by differences; the function may use a "
+                "captured "
+                "Variable in its place. Set allow_unused if that is right";
+            failed(GradcheckOutcome::unused_input);
+            return false;
+        }
+        return true;
+    }
+
     void compare_columns(std::size_t w, const Doubles& analytic, const std::vector<Numeric>& numeric) {
         const std::size_t rows = base_.size();
         const std::size_t columns = inputs_[wanted_[w]].size();
@@ -557,6 +595,7 @@ class Checker {
                 const double size = std::max(std::abs(analytic[e]), std::abs(numeric[e].value));
                 row_scale[r] = std::max(row_scale[r], size);
                 column_scale[j] = std::max(column_scale[j], size);
+                if (size > 0) used_[w] = true;
             }
         }
         for (std::size_t r = 0; r < rows; ++r) {
@@ -605,6 +644,7 @@ class Checker {
                         return Doubles{sum};
                     });
                 if (!numeric) return no_neighbourhood(i);
+                if (neighbours > 0 || numeric->front().value != 0) used_[w] = true;
                 if (take(analytic, numeric->front(), neighbours)) {
                     report_.input = i;
                     report_.input_index.clear();
@@ -717,6 +757,7 @@ class Checker {
     RandomWeights random_;
     std::vector<std::size_t> first_;   // of each input: the first position that the same one stands at
     std::vector<std::size_t> wanted_;  // positions of distinct inputs that want a gradient
+    std::vector<bool> used_;           // of these: some derivative is not 0
     Variables outputs_;                // of the recorded call that the Jacobian is taken from
     std::vector<Shape> shapes_;
     Doubles base_;  // all outputs' elements, one after the other
@@ -738,7 +779,7 @@ std::string GradcheckReport::message() const {
         const std::string by = output_index.empty() && !(full_jacobian && passed)
                                    ? std::string("a combination of the outputs")
                                    : place("output", output, output_index);
-        where = fmt::format("d {} / d {}", by, place("input", input, input_index));
+        where = fmt::format("d {} / d {}", by, input_place(*this));
     }
     const std::string scope = fmt::format("{} derivatives compared{}", compared,
                                           full_jacobian ? "" : " (random projections of the Jacobian)");
@@ -756,15 +797,18 @@ std::string GradcheckReport::message() const {
             return fmt::format("gradcheck failed, the gradient is wrong: {}: {}; {}.", values, detail, scope);
         case GradcheckOutcome::wrong_combination:
             return fmt::format(
-                "gradcheck failed, the gradient of input {} [{}] is wrong {}: it is {:.10g}, the Jacobian's "
+                "gradcheck failed, the gradient of {} is wrong {}: it is {:.10g}, the Jacobian's "
                 "rows "
                 "give {:.10g} (relative error {:.3g}).",
-                input, fmt::join(input_index, ", "), detail, analytic, numeric, relative_error);
+                input_place(*this), detail, analytic, numeric, relative_error);
         case GradcheckOutcome::touched_input:
-            return fmt::format("gradcheck failed for input {}: {}.", input, detail);
+            return fmt::format("gradcheck failed for {}: {}.", input_of(*this), detail);
+        case GradcheckOutcome::unused_input:
+            return fmt::format("gradcheck failed, {} has no influence on the outputs: {}.", input_of(*this),
+                               detail);
         case GradcheckOutcome::not_finite:
             return fmt::format("gradcheck failed at {} or {}: {}.", place("output", output, output_index),
-                               place("input", input, input_index), detail);
+                               input_place(*this), detail);
         case GradcheckOutcome::kink:
             return fmt::format("gradcheck failed, the function has a kink: {}: {}.", values, detail);
         case GradcheckOutcome::inconclusive:

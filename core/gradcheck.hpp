@@ -35,6 +35,12 @@ struct GradcheckOptions {
     std::size_t directions = 4;
     /// Of the random output gradients and directions.
     std::uint64_t seed = 1;
+    /// An input all of whose derivatives are 0, by the backward pass and by differences, may be right.
+    /// Otherwise it is a failure: most such functions use a captured Variable where they should use the
+    /// input.
+    bool allow_unused = false;
+    /// What messages call the inputs; their positions if there are none.
+    std::vector<std::string> input_names = {};
 };
 
 /// What `gradcheck` came to.
@@ -47,6 +53,8 @@ enum class GradcheckOutcome {
     wrong_combination,
     /// An input that wants no gradient got one, or an input's value was changed.
     touched_input,
+    /// An input has no influence on the outputs, see GradcheckOptions::allow_unused.
+    unused_input,
     /// A value or a derivative is infinite or not a number.
     not_finite,
     /// The function has a kink at an input element, so that it has no derivative there.
@@ -63,6 +71,8 @@ struct GradcheckReport {
     GradcheckOutcome outcome = GradcheckOutcome::passed;
     /// Position among the inputs and index in it. Empty index in a projection onto a random direction.
     std::size_t input = 0;
+    /// Its name, if GradcheckOptions::input_names has one.
+    std::string input_name;
     std::vector<std::size_t> input_index;
     /// Position among the function's outputs and index in it. Empty index in a projection.
     std::size_t output = 0;
@@ -101,12 +111,16 @@ using GradcheckFunction = std::function<std::vector<Variable<double>>(std::span<
 /// the same combination of Jacobian rows: through the same graph once more, and through a fresh one in which
 /// every input already has a gradient from elsewhere, which f's must be added to.
 ///
+/// An input that wants a gradient and has no influence on any output fails, unless `allow_unused`: a function
+/// that uses a captured Variable in its place would pass otherwise.
+///
 /// Rounding near zero is excused up to a few ulp of the function's value (or of the inputs' first-order
 /// contributions to it, where they are larger) over the step, but only where this noise is too small to hide
 /// a wrong gradient; elsewhere the outcome is `inconclusive`, a failure.
 ///
 /// Throws ValueError when f is not deterministic (its values differ from call to call, or within NoGrad),
-/// when no input wants a gradient, and for options outside their range.
+/// when no input wants a gradient, for options outside their range, and for another number of names than of
+/// inputs.
 GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Variable<double>>& inputs,
                           const GradcheckOptions& options = {});
 

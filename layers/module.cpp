@@ -12,6 +12,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/layers/internal/call_watch.hpp"
+#include "seqgrad/layers/internal/parameter_handles.hpp"
 
 namespace seqgrad {
 
@@ -428,6 +429,18 @@ std::string Module<T>::summary() const {
     return out;
 }
 
+/// Parameters that are not built have no handle to replace.
+template <class T>
+detail::ParameterHandles<T>::ParameterHandles(Module<T>& module) {
+    typename Module<T>::Walk walk{[this](const std::string&, Module<T>&, const Members<T>& members) {
+        for (const auto& p : members.parameters_) {
+            if (*p.variable) handles_.emplace_back(p.variable, *p.variable);
+        }
+    }};
+    walk("", module);
+}
+
+template detail::ParameterHandles<double>::ParameterHandles(Module<double>&);
 template class Members<float>;
 template class Members<double>;
 template class Module<float>;

@@ -37,6 +37,9 @@ class Module;
 
 namespace detail {
 
+template <class T>
+class ParameterHandles;
+
 /// The shape of a module's output, which the first call writes, whichever thread makes it.
 class OutputShape {
   public:
@@ -97,6 +100,7 @@ class Members {
 
   private:
     friend class Module<T>;
+    friend class detail::ParameterHandles<T>;
     struct Parameter {
         std::string name;
         Variable<T>* variable;
@@ -277,6 +281,7 @@ class Module {
     void set_output_shape(Module& module, PartialShape shape) { module.output_shape_.set(std::move(shape)); }
 
   private:
+    friend class detail::ParameterHandles<T>;
     Members<T> collect() const;
     Variable<T> finish(const Variable<T>& x, Variable<T> y) const;
     struct Walk;

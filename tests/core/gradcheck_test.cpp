@@ -505,6 +505,10 @@ std::vector<SeededFault> seeded_faults() {
                           });
         });
     };
+    add("captures a variable instead of taking it", {x}, [x](bool faulty, In in) {
+        return elementwise(
+            faulty ? x : in[0], [](double v) { return v * v; }, [](double v) { return 2 * v; });
+    });
     large("last of 2003 elements", [](T& g) { g.data()[g.size() - 1] *= 1.01; });
     large("two of 2003 elements exchanged", [](T& g) { std::swap(g.data()[1000], g.data()[1001]); });
     large("wrong by 1e-6 throughout 2003 elements", [](T& g) { g *= 1 + 1e-6; });
@@ -754,6 +758,56 @@ TEST_CASE("gradcheck refuses options out of range") {
           GradcheckOptions{.max_levels = 3}, GradcheckOptions{.directions = 0}}) {
         CHECK_THROWS_AS(gradcheck(same, {x}, options), ValueError);
     }
+}
+
+TEST_CASE("gradcheck refuses an input without influence, unless that is allowed") {
+    const V x = vector_of({1, 2}), y = vector_of({3, 4}), z = vector_of({5, 6});
+    const auto captures = [&](In in) { return in[0] * y; };
+    const GradcheckReport report = gradcheck(captures, {x, y});
+    CHECK_FALSE(report.passed);
+    CHECK(report.outcome == GradcheckOutcome::unused_input);
+    CHECK(report.input == 1);
+    CHECK(report.message() ==
+          "gradcheck failed, input 1 has no influence on the outputs: all its derivatives are 0, by the "
+          "backward "
+          "pass and by differences; the function may use a captured Variable in its place. Set allow_unused "
+          "if that "
+          "is right.");
+    CHECK(gradcheck(captures, {x, y}, {.allow_unused = true}).passed);
+    CHECK(gradcheck(captures, {x, y.detach()}).passed);
+    // In projections too.
+    CHECK(gradcheck(captures, {x, y}, {.max_jacobian_elements = 1}).outcome ==
+          GradcheckOutcome::unused_input);
+    CHECK(gradcheck(captures, {x, y}, {.max_jacobian_elements = 1, .allow_unused = true}).passed);
+    // A single element with an influence is one.
+    CHECK(gradcheck(
+              [](In in) {
+                  return record("first", tensor<double>({1}, {in[0].value()(0)}), {in[0]}, [](Pass& pass) {
+                      pass.accumulate(0, tensor<double>({2}, {pass.grad()(0), 0}));
+                  });
+              },
+              {x})
+              .passed);
+    // Another fault is named first.
+    const auto wrong = [&](In in) {
+        return elementwise(
+            in[0], [](double v) { return v * v; }, [](double v) { return v; });
+    };
+    CHECK(gradcheck(wrong, {x, z}).outcome == GradcheckOutcome::wrong_gradient);
+    // Names of the inputs are in messages.
+    const GradcheckReport named = gradcheck(captures, {x, y}, {.input_names = {"weight", "bias"}});
+    CHECK(named.input_name == "bias");
+    CHECK(named.message().find("input \"bias\" has no influence") != std::string::npos);
+    CHECK(gradcheck(wrong, {x}, {.input_names = {"weight"}}).message().find("d input \"weight\" [") !=
+          std::string::npos);
+    CHECK_THROWS_WITH_AS(gradcheck(captures, {x, y}, {.input_names = {"weight"}}),
+                         "gradcheck: 1 input_names for 2 inputs", ValueError);
+}
+
+TEST_CASE("the model of docs/gradcheck.md") {
+    const GradcheckReport report = check_model();
+    CHECK_MESSAGE(report.passed, report.message());
+    CHECK(report.compared == 4 * (24 + 3 * 12 + 3 * 12 + 12 + 3 * 2 + 2));
 }
 
 TEST_CASE("the example of docs/gradcheck.md") {
