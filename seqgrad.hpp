@@ -27,6 +27,7 @@
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/threads.hpp"
 #include "seqgrad/core/variable.hpp"
+#include "seqgrad/core/views.hpp"
 #include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/csv.hpp"
 #include "seqgrad/data/csv_reader.hpp"

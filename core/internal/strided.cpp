@@ -1,6 +1,8 @@
 #include "seqgrad/core/internal/strided.hpp"
 
+#include <cstdint>
 #include <cstdlib>
+#include <type_traits>
 
 #include <xsimd/xsimd.hpp>
 
@@ -59,10 +61,17 @@ using Arch = xsimd::sse2;
 using Arch = xsimd::default_arch;
 #endif
 
-/// Elements on a side of the squares that are transposed in registers of 16 bytes; 1 where there are none.
 template <class T>
-constexpr std::size_t square = xsimd::batch<T, Arch>::size * sizeof(T) == 16 ? xsimd::batch<T, Arch>::size
-                                                                             : 1;
+constexpr std::size_t square_side() {
+    if constexpr (std::is_floating_point_v<T>) {
+        if (xsimd::batch<T, Arch>::size * sizeof(T) == 16) return xsimd::batch<T, Arch>::size;
+    }
+    return 1;
+}
+
+/// Elements on a side of the squares that are transposed in registers of 16 bytes; 1 if there are none.
+template <class T>
+constexpr std::size_t square = square_side<T>();
 
 template <bool add, class T>
 void transpose_square(T* to, std::ptrdiff_t to_step, const T* from, std::ptrdiff_t from_step) {
@@ -208,6 +217,8 @@ void strided_add(const Shape& sizes, T* to, const Steps& to_steps, const T* from
 
 template void strided_copy(const Shape&, float*, const Steps&, const float*, const Steps&);
 template void strided_copy(const Shape&, double*, const Steps&, const double*, const Steps&);
+template void strided_copy(const Shape&, std::int64_t*, const Steps&, const std::int64_t*, const Steps&);
+template void strided_copy(const Shape&, bool*, const Steps&, const bool*, const Steps&);
 template void strided_add(const Shape&, float*, const Steps&, const float*, const Steps&);
 template void strided_add(const Shape&, double*, const Steps&, const double*, const Steps&);
 

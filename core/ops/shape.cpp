@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/axes.hpp"
 #include "seqgrad/core/internal/sizes.hpp"
 #include "seqgrad/core/internal/strided.hpp"
 #include "seqgrad/core/op.hpp"
@@ -12,6 +13,8 @@
 namespace seqgrad {
 namespace {
 
+using detail::complete_shape;
+using detail::named_axes;
 using detail::Steps;
 
 /// x's elements in another shape that holds as many.
@@ -25,47 +28,6 @@ Variable<T> reshaped(const char* op, const Variable<T>& x, const Shape& shape) {
         gradient.reshape(pass.input_shape(0));
         pass.accumulate(0, std::move(gradient));
     });
-}
-
-/// The shape meant by sizes of which one may be -1.
-Shape complete_shape(const Shape& from, const IntList& sizes) {
-    const auto fail = [&](const std::string& why) {
-        return ShapeError(
-            fmt::format("reshape: {} does not fit {}: {}", to_string(from), to_string(sizes), why));
-    };
-    const std::size_t count = element_count(from);
-    Shape shape(sizes.size(), std::size_t{1});
-    std::size_t open = sizes.size();
-    for (std::size_t k = 0; k < sizes.size(); ++k) {
-        if (sizes[k] < -1) throw fail(fmt::format("{} is not a size", sizes[k]));
-        if (sizes[k] == -1 && open < sizes.size()) throw fail("only one size can be -1");
-        if (sizes[k] == -1) {
-            open = k;
-        } else {
-            shape[k] = static_cast<std::size_t>(sizes[k]);
-        }
-    }
-    const std::size_t given = element_count(shape);
-    if (open < sizes.size()) {
-        if (given == 0) throw fail("any size could stand for -1 beside a size of 0");
-        if (count % given != 0) throw fail(fmt::format("{} is no multiple of {} elements", count, given));
-        shape[open] = count / given;
-    } else if (given != count) {
-        throw fail(fmt::format("{} elements in place of {}", given, count));
-    }
-    return shape;
-}
-
-/// Which of `rank` axes are named. Throws ShapeError when one is named twice.
-xt::svector<bool, 8> named_axes(const char* op, const IntList& axes, std::size_t rank) {
-    xt::svector<bool, 8> named(rank, false);
-    for (const std::ptrdiff_t axis : axes) {
-        bool& seen = named[normalize_axis(op, axis, rank)];
-        if (seen)
-            throw ShapeError(fmt::format("{}: axis {} is named twice in {}", op, axis, to_string(axes)));
-        seen = true;
-    }
-    return named;
 }
 
 template <class T>
@@ -160,21 +122,12 @@ Variable<T> squeeze(const Variable<T>& x) {
 
 template <class T>
 Variable<T> transpose(const Variable<T>& x) {
-    Shape axes(x.rank(), std::size_t{0});
-    for (std::size_t k = 0; k < axes.size(); ++k) axes[k] = axes.size() - 1 - k;
-    return permuted("transpose", x, axes);
+    return permuted("transpose", x, detail::reversed_axes(x.rank()));
 }
 
 template <class T>
 Variable<T> transpose(const Variable<T>& x, const IntList& axes) {
-    if (axes.size() != x.rank()) {
-        throw ShapeError(fmt::format("transpose: {} must name each of the {} axes of {} once",
-                                     to_string(axes), x.rank(), to_string(x.shape())));
-    }
-    named_axes("transpose", axes, x.rank());
-    Shape order;
-    for (const std::ptrdiff_t axis : axes) order.push_back(normalize_axis("transpose", axis, x.rank()));
-    return permuted("transpose", x, order);
+    return permuted("transpose", x, detail::permutation(x.shape(), axes));
 }
 
 template <class T>
