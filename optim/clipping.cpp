@@ -3,6 +3,10 @@
 #include <array>
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "seqgrad/core/error.hpp"
+
 namespace seqgrad {
 
 namespace {
@@ -50,6 +54,35 @@ double global_norm(std::span<const Variable<T>> parameters) {
     return std::sqrt(sum);
 }
 
+template <class T>
+double clip_by_global_norm(std::span<Variable<T>> parameters, double clip_norm) {
+    if (!(clip_norm > 0 && std::isfinite(clip_norm))) {
+        throw ValueError(
+            fmt::format("clip_by_global_norm: clip_norm must be a finite number above 0, got {}", clip_norm));
+    }
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            if (parameters[i].same_as(parameters[j]))
+                throw ValueError(
+                    fmt::format("clip_by_global_norm: parameters {} and {} are the same one", j, i));
+        }
+    }
+    const double norm = global_norm(std::span<const Variable<T>>(parameters));
+    if (!std::isfinite(norm)) {
+        throw NonFiniteError(fmt::format(
+            "clip_by_global_norm: the norm of the gradients is {}; a gradient is not finite", norm));
+    }
+    if (norm <= clip_norm) return norm;
+    const auto scale = static_cast<T>(clip_norm / norm);
+    for (const Variable<T>& p : parameters) {
+        if (!p.has_grad()) continue;
+        for (T& g : elements(p.node()->grad->tensor)) g *= scale;
+    }
+    return norm;
+}
+
+template double clip_by_global_norm(std::span<Variable<float>>, double);
+template double clip_by_global_norm(std::span<Variable<double>>, double);
 template double sum_of_squares(const Tensor<float>&);
 template double sum_of_squares(const Tensor<double>&);
 template double detail::sum_of_squares(const Tensor<float>&, const Tensor<float>&);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
@@ -46,5 +47,18 @@ double sum_of_squares(const Tensor<T>& a, const Tensor<T>& b);
 /// The Euclidean norm of all gradients taken together as one vector. Parameters without a gradient count 0.
 template <class T>
 double global_norm(std::span<const Variable<T>> parameters);
+
+/// Limits the global norm of all gradients before an update, for training loops of one's own: each gradient g
+/// becomes g c / max(norm, c) with c = `clip_norm`, rounded as an optimizer with `global_clipnorm` does it.
+///
+/// Returns the norm as it was. Parameters without a gradient are left alone. Throws ValueError unless
+/// `clip_norm` is a finite number above 0, NonFiniteError if the norm is not finite; no gradient changes
+/// then.
+template <class T>
+double clip_by_global_norm(std::span<Variable<T>> parameters, double clip_norm);
+template <class T>
+double clip_by_global_norm(std::vector<Variable<T>>& parameters, double clip_norm) {
+    return clip_by_global_norm(std::span<Variable<T>>(parameters), clip_norm);
+}
 
 }  // namespace seqgrad

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/gradients.hpp"
 #include "seqgrad/core/ops/shape.hpp"
 
 using namespace seqgrad;
@@ -80,4 +81,12 @@ TEST_CASE("ids and masks in other shapes") {
     const Mask mask = tensor<bool>({2, 3}, {true, false, false, true, true, false});
     CHECK(seqgrad::transpose(mask) == tensor<bool>({3, 2}, {true, true, false, true, false, false}));
     CHECK(seqgrad::slice(mask, {all, Range{.stop = 1}}) == tensor<bool>({2, 1}, {true, true}));
+}
+
+TEST_CASE("clear_gradients clears those of all its parameters") {
+    std::vector<Variable<float>> list{parameter(ones<float>({2})), parameter(ones<float>({3}))};
+    list[0].set_grad(ones<float>({2}));
+    clear_gradients(list);
+    CHECK_FALSE(list[0].has_grad());
+    CHECK_FALSE(list[1].has_grad());
 }

@@ -110,3 +110,35 @@ TEST_CASE("one way of clipping is allowed, with a limit above 0") {
     CHECK_THROWS_AS(SGD<float>({.clipvalue = std::numeric_limits<double>::infinity()}), ValueError);
     CHECK_THROWS_AS(SGD<float>({.clipvalue = std::numeric_limits<double>::quiet_NaN()}), ValueError);
 }
+
+TEST_CASE("clip_by_global_norm changes gradients as an optimizer with global_clipnorm reads them") {
+    std::vector<Variable<double>> list{parameter(zeros<double>({2})), parameter(zeros<double>({3})),
+                                       parameter(zeros<double>({1, 1}))};
+    list[0].set_grad(three_four);
+    list[2].set_grad(twelve);  // the norm of all is 13
+    CHECK(clip_by_global_norm(list, 20.0) == 13);
+    CHECK(list[0].grad() == three_four);
+    CHECK(clip_by_global_norm(list, 6.5) == 13);
+    CHECK(list[0].grad() == three_four / 2.0);
+    CHECK_FALSE(list[1].has_grad());
+    CHECK(list[2].grad() == twelve / 2.0);
+    const auto steps = clipped({.learning_rate = 1.0, .global_clipnorm = 6.5}, {three_four, twelve});
+    CHECK(steps[0] == list[0].grad());
+    CHECK(steps[1] == list[2].grad());
+}
+
+TEST_CASE("clip_by_global_norm refuses what it cannot clip, and changes nothing") {
+    std::vector<Variable<float>> list{parameter(zeros<float>({2})), parameter(zeros<float>({1}))};
+    list[0].set_grad(tensor<float>({2}, {3, 4}));
+    list[1].set_grad(tensor<float>({1}, {std::numeric_limits<float>::quiet_NaN()}));
+    CHECK_THROWS_WITH_AS(clip_by_global_norm(list, 1.0),
+                         "clip_by_global_norm: the norm of the gradients is nan; a gradient is not finite",
+                         NonFiniteError);
+    for (const double bad :
+         {0.0, -1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
+        CHECK_THROWS_AS(clip_by_global_norm(list, bad), ValueError);
+    std::vector<Variable<float>> twice{list[0], list[0]};
+    CHECK_THROWS_WITH_AS(clip_by_global_norm(twice, 1.0),
+                         "clip_by_global_norm: parameters 0 and 1 are the same one", ValueError);
+    CHECK(list[0].grad() == tensor<float>({2}, {3, 4}));
+}
