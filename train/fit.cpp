@@ -20,39 +20,6 @@ using detail::TrainingMode;
 
 namespace {
 
-/// The classes of targets y [B], [B, 1] or one-hot [B, V].
-template <class T>
-std::vector<std::int64_t> classes_of(const Tensor<T>& y) {
-    if (y.dimension() == 0 || y.dimension() > 2) {
-        throw ValueError(fmt::format("fit: class_weight needs targets [batch] or [batch, classes], got {}",
-                                     to_string(y.shape())));
-    }
-    const std::size_t B = y.shape(0), V = y.dimension() == 1 ? 1 : y.shape(1);
-    std::vector<std::int64_t> classes;
-    for (std::size_t b = 0; b < B; ++b) {
-        const T* row = y.data() + b * V;
-        classes.push_back(V == 1 ? static_cast<std::int64_t>(std::llround(row[0]))
-                                 : std::max_element(row, row + V) - row);
-    }
-    return classes;
-}
-
-/// How much the samples of a batch count.
-template <class T>
-LossWeights<T> weights_of(const Dataset<T>& batch, const std::map<std::int64_t, double>& class_weight) {
-    LossWeights<T> weights{.sample_weight = batch.sample_weight};
-    if (class_weight.empty()) return weights;
-    if (batch.sample_weight) throw ValueError("fit: give either a class_weight or data with sample weights");
-    weights.sample_weight = ones<T>({batch.size()});
-    T* weight = weights.sample_weight->data();
-    for (const std::int64_t c : classes_of(batch.y)) {
-        if (const auto found = class_weight.find(c); found != class_weight.end())
-            *weight = static_cast<T>(found->second);
-        ++weight;
-    }
-    return weights;
-}
-
 /// what(element) of all elements, with commas between.
 template <class List, class What>
 std::string listed(const List& list, const What& what) {
@@ -70,6 +37,8 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
             fmt::format("fit: validation_split must be in [0, 1), got {}", options.validation_split));
     }
     check_sizes("fit", train.size(), options.batch_size);
+    if (!options.class_weight.empty() && train.sample_weight)
+        throw ValueError("fit: give either a class_weight or data with sample weights");
     const auto fit_part = [&](const Dataset<T>& part, const Dataset<T>* validation) {
         check_sizes("fit", part.size(), options.batch_size);
         const std::size_t validation_batch_size = options.validation_batch_size.value_or(options.batch_size);
@@ -321,7 +290,10 @@ bool Trainer<T>::Fit::step(const Batch<T>& batch) {
     try {
         const std::size_t samples = detail::samples_of(batch);
         if (batch.reset_state) run_.model.reset_state();
-        loss_ += trainer_.step(batch.samples, weights_of(batch.samples, options_.class_weight)) *
+        if (!options_.class_weight.empty() && batch.samples.sample_weight)
+            throw ValueError("fit: give either a class_weight or data with sample weights");
+        loss_ += trainer_.step(batch.samples, {.sample_weight = batch.samples.sample_weight},
+                               &options_.class_weight) *
                  static_cast<double>(samples);
         samples_ += samples;
     } catch (const NonFiniteError& error) {

@@ -12,6 +12,7 @@
 #include "seqgrad/core/internal/finite.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/train/internal/building.hpp"
+#include "seqgrad/train/internal/class_weight.hpp"
 #include "seqgrad/train/internal/model_call.hpp"
 #include "seqgrad/train/internal/modes.hpp"
 
@@ -59,7 +60,8 @@ void Trainer<T>::find_parameters() {
 }
 
 template <class T>
-double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights) {
+double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights,
+                        const ClassWeight* class_weight) {
     const Remembered<T> before(*model_, remembers_);
     remembers_ = static_cast<bool>(before);
     std::vector<Metric<T>> gathered = metrics_;
@@ -74,7 +76,7 @@ double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights) 
     };
     constexpr const char* unchanged = "model and optimizer are as they were before this step";
     try {
-        return update(batch, weights);
+        return update(batch, weights, class_weight);
     } catch (const LossNotFinite& error) {
         const std::string cause =
             diagnose().value_or("the outputs of all layers are finite, the loss of them is not");
@@ -91,9 +93,14 @@ double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights) 
 }
 
 template <class T>
-double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights) {
+double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights,
+                          const ClassWeight* class_weight) {
     const Variable<T> output = detail::output_of(*model_, batch);
-    Variable<T> loss = loss_(batch.y, output, weights);
+    LossWeights<T> all = weights;
+    // What is a class follows from the shape of the predictions.
+    if (class_weight != nullptr && !class_weight->empty())
+        all.sample_weight = detail::class_weights(*class_weight, batch.y, output);
+    Variable<T> loss = loss_(batch.y, output, all);
     if (regularized_) {
         const Variable<T> penalty = model_->regularization_loss();
         regularized_ = static_cast<bool>(penalty);

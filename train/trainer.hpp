@@ -52,9 +52,10 @@ struct FitOptions {
     /// Steps of an epoch, at least 1; all batches of a pass over the data where not given. An epoch then goes
     /// on where the one before ended, and a new pass begins when all batches were taken.
     std::optional<std::size_t> steps_per_epoch = {};
-    /// How much samples of a class count in the loss while training: 1 for those that are not named. The
-    /// class is y [B] or [B, 1], or the place of the largest number of each row of y [B, V]. Not beside a
-    /// data set's sample weights.
+    /// How much what is of a class counts in the loss while training: 1 for classes that are not named. A
+    /// sample's class is y [B] or [B, 1]. With predictions [B, ..., V], a class for each step is y [B, ...]
+    /// or [B, ..., 1], or the place of the largest number of each row of probabilities y [B, ..., V]. `fit`
+    /// throws ValueError if y says classes in none of these ways. Not beside a data set's sample weights.
     std::map<std::int64_t, double> class_weight = {};
     /// 0 silent, 1 a bar (lines where the output is no terminal), 2 one line per epoch.
     int verbose = 1;
@@ -141,8 +142,10 @@ class Trainer {
 
     History fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options);
     void find_parameters();
-    double step(const Dataset<T>& batch, const LossWeights<T>& weights);
-    double update(const Dataset<T>& batch, const LossWeights<T>& weights);
+    using ClassWeight = std::map<std::int64_t, double>;
+    double step(const Dataset<T>& batch, const LossWeights<T>& weights,
+                const ClassWeight* class_weight = nullptr);
+    double update(const Dataset<T>& batch, const LossWeights<T>& weights, const ClassWeight* class_weight);
     Tensor<T> predict(const std::vector<const Tensor<T>*>& inputs, std::size_t batch_size);
     Logs evaluate(BatchSource<T>& source, std::optional<std::size_t> steps, const char* function,
                   Progress* progress);

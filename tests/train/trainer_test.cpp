@@ -630,12 +630,74 @@ TEST_CASE("sample and class weights change the loss as said") {
     CHECK(logs["mean_absolute_error"] == doctest::Approx((1 + 1 + 2 + 2) / 4.0));  // as in Keras without them
     CHECK(thrown_by([&] {
               loss_of(data, {{1, 2.0}});
-          }) ==
-          "ValueError: fit: epoch 1, step 1: fit: give either a class_weight or data with sample weights");
+          }) == "ValueError: fit: give either a class_weight or data with sample weights");
     data.sample_weight.reset();
     CHECK(thrown_by([&] {
               loss_of(data, {{1, -2.0}});
           }) == "ValueError: fit: class_weight must be finite and at least 0, got -2 for class 1");
+}
+
+TEST_CASE("class_weight weighs the label of every step") {
+    // The predictions are the inputs, which say nothing: a loss of ln V for each label.
+    const auto loss_of = [](const Tensor<double>& x, const Tensor<double>& y, const auto& loss) {
+        Affine<double> model;
+        Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), loss);
+        return trainer.fit({x, y},
+                           {.class_weight = {{0, 1.0}, {1, 10.0}, {2, 100.0}}, .verbose = 0})["loss"][0];
+    };
+    const SparseCategoricalCrossentropy sparse{.from_logits = true};
+    const CategoricalCrossentropy categorical{.from_logits = true};
+    const BinaryCrossentropy binary{.from_logits = true};
+    const Tensor<double> x = zeros<double>({2, 4, 3});
+    Tensor<double> labels = tensor<double>({2, 4}, {0, 0, 2, 1, 0, 1, 1, 0});
+    const double expected = 16.75 * std::log(3.0);  // 4 labels 0, 3 labels 1 and one label 2 of 8
+    CHECK(loss_of(x, labels, sparse) == doctest::Approx(expected).epsilon(1e-14));
+    Tensor<double> one_hot = zeros<double>({2, 4, 3});
+    for (std::size_t i = 0; i < 8; ++i)
+        one_hot.data()[3 * i + static_cast<std::size_t>(labels.data()[i])] = 1.0;
+    CHECK(loss_of(x, one_hot, categorical) == doctest::Approx(expected).epsilon(1e-14));
+    labels.reshape({2, 4, 1});
+    CHECK(loss_of(x, labels, sparse) == doctest::Approx(expected).epsilon(1e-14));
+    // As many steps as classes: labels, since the predictions have an axis more.
+    CHECK(loss_of(zeros<double>({2, 2, 2}), tensor<double>({2, 2}, {0, 1, 1, 1}), sparse) ==
+          doctest::Approx((1 + 3 * 10) / 4.0 * std::log(2.0)).epsilon(1e-14));
+    // Yes or no at every step.
+    CHECK(loss_of(zeros<double>({2, 4, 1}), tensor<double>({2, 4, 1}, {0, 0, 1, 1, 0, 1, 1, 0}), binary) ==
+          doctest::Approx((4 + 4 * 10) / 8.0 * std::log(2.0)).epsilon(1e-14));
+    // A label for each sample, whatever the predictions' rank.
+    CHECK(loss_of(zeros<double>({2, 3}), tensor<double>({2}, {2, 0}), sparse) ==
+          doctest::Approx((100 + 1) / 2.0 * std::log(3.0)).epsilon(1e-14));
+    // Yes or no for several things at once is no class.
+    const std::string ambiguous = thrown_by([&] {
+        loss_of(zeros<double>({2, 4}), tensor<double>({2, 4}, {0, 1, 1, 0, 1, 0, 0, 1}), binary);
+    });
+    CHECK(
+        ambiguous.starts_with("ValueError: fit: epoch 1, step 1: class_weight: targets and predictions are "
+                              "both [2, 4], so that each row of 4 targets would have to say one class, but "
+                              "row 0 is no one-hot row and no probabilities: it sums to 2; "));
+    CHECK(
+        thrown_by([&] {
+            loss_of(zeros<double>({2, 5, 3}), tensor<double>({2, 4}, {0, 0, 2, 1, 0, 1, 1, 0}), sparse);
+        })
+            .find("class_weight: targets [2, 4] do not say one class for every sample or step of predictions "
+                  "[2, 5, 3]; expected labels [batch]") != std::string::npos);
+}
+
+TEST_CASE("class_weight does not look at padding") {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const Tensor<double> x = tensor<double>({1, 3, 2}, {1, 1, 1, 1, -9, -9});
+    const auto loss_of = [&](const Tensor<double>& y, const auto& loss) {
+        Sequential<double> model;
+        model.add(Masking<double>({.mask_value = -9.0}));
+        model.add(Dense<double>({.units = 2, .kernel_initializer = Zeros{}}));
+        Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), loss);
+        return trainer.fit({x, y}, {.class_weight = {{0, 2.0}, {1, 4.0}}, .verbose = 0})["loss"][0];
+    };
+    const double expected = 3.0 * std::log(2.0);
+    CHECK(loss_of(tensor<double>({1, 3}, {0, 1, nan}), SparseCategoricalCrossentropy{.from_logits = true}) ==
+          doctest::Approx(expected).epsilon(1e-14));
+    CHECK(loss_of(tensor<double>({1, 3, 2}, {1, 0, 0, 1, 7, nan}),
+                  CategoricalCrossentropy{.from_logits = true}) == doctest::Approx(expected).epsilon(1e-14));
 }
 
 TEST_CASE("steps_per_epoch cuts passes over the data into epochs") {
