@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,7 +28,8 @@ void check(const LearningRateFinderOptions& options) {
     require(options.divergence > 1, "divergence", "above 1", options.divergence);
 }
 
-/// Keeps weights, optimizer and what the model remembers, and gives them back at its end.
+/// Keeps weights, gradients, optimizer, the default generator and what the model remembers, and gives them
+/// back at its end.
 template <class T>
 class Experiment {
   public:
@@ -35,14 +37,20 @@ class Experiment {
         : trainer_(trainer),
           parameters_(detail::build_optimizer(trainer.optimizer(), trainer.model())),
           model_(trainer.model().state()),
-          optimizer_(trainer.optimizer().state()) {
-        for (const Variable<T>& p : parameters_) weights_.push_back(p.value());
+          optimizer_(trainer.optimizer().state()),
+          generator_(default_generator().state()) {
+        for (const Variable<T>& p : parameters_) {
+            weights_.push_back(p.value());
+            gradients_.push_back(p.has_grad() ? std::optional(p.grad()) : std::nullopt);
+        }
     }
     ~Experiment() {
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
             parameters_[i].assign(weights_[i]);
             parameters_[i].clear_grad();
+            if (gradients_[i]) parameters_[i].set_grad(std::move(*gradients_[i]));
         }
+        default_generator().set_state(generator_);
         trainer_.optimizer().set_state(optimizer_);
         trainer_.model().set_state(model_);
     }
@@ -53,8 +61,10 @@ class Experiment {
     Trainer<T>& trainer_;
     std::vector<Variable<T>> parameters_;
     std::vector<Tensor<T>> weights_;
+    std::vector<std::optional<Tensor<T>>> gradients_;
     ModuleState<T> model_;
     OptimizerState<T> optimizer_;
+    GeneratorState generator_;
 };
 
 }  // namespace
@@ -84,8 +94,8 @@ template <class T>
 LearningRateCurve find_learning_rate(Trainer<T>& trainer, BatchSource<T>& source,
                                      const LearningRateFinderOptions& options) {
     check(options);
-    Generator seeded(options.seed.value_or(0));
-    Generator& generator = options.seed ? seeded : default_generator();
+    // A copy of the default generator, which only the weights of a model that is not built are drawn from.
+    Generator generator = options.seed ? Generator(*options.seed) : default_generator();
     source.start(generator);
     std::optional<Batch<T>> batch = source.next();
     if (!batch) throw ValueError("find_learning_rate: the data has no batches");

@@ -21,7 +21,8 @@ struct LearningRateFinderOptions {
     double smoothing = 0.9;                       ///< weight of the past in the mean of the losses, in [0, 1)
     /// Ends the test where the smoothed loss is so many times the smallest one; above 1.
     double divergence = 4.0;
-    std::optional<std::int64_t> seed = {};  ///< of the order of samples; default_generator() without
+    /// Of the order of samples; without it the order is that of default_generator(), which does not move.
+    std::optional<std::int64_t> seed = {};
 };
 
 /// Losses at growing learning rates.
@@ -40,10 +41,11 @@ struct LearningRateCurve {
 /// Tries growing learning rates, one in each update, to see which are too small to learn with and which too
 /// large: the range test of Smith, "Cyclical learning rates for training neural networks", WACV 2017.
 ///
-/// Model and optimizer are afterwards as they were, generators of dropout too. The test ends early where the
-/// loss diverges or is not finite. Throws ValueError for options out of their range, for data without
-/// batches and for an optimizer whose rate is a function of its updates, and what Trainer::train_on_batch
-/// throws.
+/// Model, optimizer and default_generator() are afterwards as they were, gradients and generators of dropout
+/// too; but a model that was not built is, from weights that default_generator() drew. The test ends early
+/// where the loss diverges or is not finite. Throws ValueError for options out of their range, for data
+/// without batches and for an optimizer whose rate is a function of its updates, and what
+/// Trainer::train_on_batch throws.
 template <class T>
 LearningRateCurve find_learning_rate(Trainer<T>& trainer, const Dataset<T>& data,
                                      const LearningRateFinderOptions& options = {});

@@ -8,7 +8,10 @@
 
 #include <doctest/doctest.h>
 
+#include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
+#include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/gru.hpp"
@@ -106,6 +109,38 @@ TEST_CASE("model, optimizer and training are afterwards as they were") {
     };
     for (const bool trained_before : {false, true})
         CHECK(run(true, trained_before) == run(false, trained_before));
+}
+
+TEST_CASE("the default generator and gradients are afterwards as they were") {
+    set_random_seed(5);
+    Dense<double> model({.units = 1});
+    model.build({unknown, 1});
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    Variable<double> kernel = model.parameters()[0].variable, bias = model.parameters()[1].variable;
+    backward(sum(3.0 * kernel));
+    const GeneratorState before = default_generator().state();
+    find_learning_rate(trainer, line(), {.steps = 20});  // the order of samples is drawn in every pass
+    CHECK(default_generator().state() == before);
+    REQUIRE(kernel.has_grad());
+    CHECK(kernel.grad()(0, 0) == 3.0);
+    CHECK_FALSE(bias.has_grad());
+    // A model that is built by it keeps the weights that it drew, so nothing else draws them again.
+    Dense<double> unbuilt({.units = 1}), built({.units = 1});
+    Trainer other(unbuilt, SGD<double>(), MeanSquaredError{});
+    find_learning_rate(other, line(), {.steps = 20});
+    built.build({unknown, 1});
+    CHECK(unbuilt.parameters()[0].variable.value() != built.parameters()[0].variable.value());
+    default_generator().set_state(before);
+    Dense<double> first({.units = 1}), second({.units = 1});
+    first.build({unknown, 1});
+    second.build({unknown, 1});
+    CHECK(unbuilt.parameters()[0].variable.value() == first.parameters()[0].variable.value());
+    CHECK(built.parameters()[0].variable.value() == second.parameters()[0].variable.value());
+    // Also where it ends with an exception.
+    const GeneratorState now = default_generator().state();
+    Once too_few(2);
+    CHECK_THROWS_AS(find_learning_rate(trainer, too_few, {.steps = 3}), ValueError);
+    CHECK(default_generator().state() == now);
 }
 
 TEST_CASE("a model that the test builds has drawn nothing before it is trained") {
