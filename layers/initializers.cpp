@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <string>
 
@@ -12,6 +11,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/random.hpp"
+#include "seqgrad/layers/internal/snake_case.hpp"
 
 namespace seqgrad {
 
@@ -30,16 +30,6 @@ Initializer::Rule default_rule(std::size_t i) {
         if (i != I) return default_rule<I + 1>(i);
     }
     return Initializer::Rule(std::in_place_index<I>);
-}
-
-/// "GlorotUniform" -> "glorot_uniform".
-std::string snake_case(std::string_view name) {
-    std::string out;
-    for (const char c : name) {
-        if (std::isupper(static_cast<unsigned char>(c)) && !out.empty()) out += '_';
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
-    return out;
 }
 
 void check_finite(const char* rule, const char* argument, double value) {
@@ -273,7 +263,7 @@ Initializer::Rule Initializer::named(std::string_view name) {
     if (name == "uniform") return RandomUniform{};
     if (name == "normal") return RandomNormal{};
     for (std::size_t i = 0; i < rule_names.size(); ++i) {
-        if (name == rule_names[i] || name == snake_case(rule_names[i])) return default_rule(i);
+        if (name == rule_names[i] || name == detail::snake_case(rule_names[i])) return default_rule(i);
     }
     throw ValueError(fmt::format("Initializer: no initializer is called \"{}\"; there are {}", name,
                                  fmt::join(rule_names, ", ")));

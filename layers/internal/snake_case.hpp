@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cctype>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,13 +8,14 @@ namespace seqgrad::detail {
 
 /// "SimpleRNN" -> "simple_rnn", "LayerNormalization" -> "layer_normalization", as Keras names layers.
 inline std::string snake_case(std::string_view name) {
-    const auto upper = [&](std::size_t i) { return std::isupper(static_cast<unsigned char>(name[i])) != 0; };
+    // Names are ASCII whatever the locale is: std::tolower would change bytes of others, and 'I' in Turkish.
+    const auto upper = [&](std::size_t i) { return name[i] >= 'A' && name[i] <= 'Z'; };
     std::string out;
     for (std::size_t i = 0; i < name.size(); ++i) {
         const bool starts_word =
             i > 0 && upper(i) && (!upper(i - 1) || (i + 1 < name.size() && !upper(i + 1)));
         if (starts_word) out += '_';
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+        out += upper(i) ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
     }
     return out;
 }
