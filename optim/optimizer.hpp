@@ -135,6 +135,8 @@ class Optimizer {
 
     /// The rate of the next update.
     double learning_rate() const { return learning_rate_.at(calls_); }
+    /// Whether the rate is a function of the iterations, a schedule, and cannot be set.
+    bool has_schedule() const noexcept { return learning_rate_.is_schedule(); }
     /// Throws ValueError when the rate is a function of the iterations, or unless `rate` is finite and >= 0.
     void set_learning_rate(double rate);
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 
@@ -32,12 +33,20 @@ Monitor::Monitor(const char* callback, std::string name, MonitorMode mode, doubl
         mode == MonitorMode::max || (mode == MonitorMode::automatic && std::ranges::any_of(growing, grows));
 }
 
-double Monitor::value(const Logs& logs) const {
+std::optional<double> Monitor::value(const Logs& logs, const std::vector<std::string>& names) const {
     if (logs.contains(name_)) return logs[name_];
-    std::string names;
-    for (const auto& [name, value] : logs) names += (names.empty() ? "" : ", ") + name;
-    throw ValueError(fmt::format("{}: the epoch has no \"{}\" to monitor, it has {}{}", callback_, name_,
-                                 names, name_.starts_with("val_") ? " (give validation_data)" : ""));
+    const auto known = [&](std::string_view name) { return std::ranges::find(names, name) != names.end(); };
+    if (known(name_)) return std::nullopt;
+    std::vector<std::string> all = names;
+    for (const auto& [name, value] : logs)
+        if (!known(name)) all.push_back(name);
+    const bool validated = known("val_loss"), of_validation = name_.starts_with("val_");
+    const std::string measured = of_validation ? name_.substr(4) : name_;
+    std::vector<std::string> mends;
+    if (of_validation && !validated) mends.emplace_back("validation_data");
+    if (!known(measured)) mends.push_back(fmt::format("the Trainer a metric named \"{}\"", measured));
+    throw ValueError(fmt::format("{}: the epoch has no \"{}\" to monitor, it has {} (give {})", callback_,
+                                 name_, fmt::join(all, ", "), fmt::join(mends, " and ")));
 }
 
 bool Monitor::better(double value, double than) const {

@@ -43,6 +43,11 @@ struct TrainingRun {
     /// Set beside `stop` where the run has not come to its end but is to go on another time.
     bool interrupted = false;
     bool resumed = false;  ///< whether the run goes on from a saved state
+    /// The current epoch, from 1. In on_setup and on_train_begin the first one, unless a state is restored.
+    std::int64_t epoch = 1;
+    /// The numbers that epochs have, before callbacks add theirs: "loss", those of the metrics, and with
+    /// validation the same with "val_", which epochs without validation lack (`validation_freq`).
+    std::vector<std::string> names = {};
     /// A copy of all that the run needs to go on from here; to be called in on_safe_point.
     std::function<TrainingState<T>()> capture = {};
     /// Makes the run go on from a state; to be called in on_setup.
@@ -114,6 +119,11 @@ enum class MonitorMode {
     max,
 };
 
+// EarlyStopping, ModelCheckpoint and ReduceLROnPlateau watch a number (`monitor`). An epoch without
+// validation, which `validation_freq` leaves out, has no "val_" numbers: if one of these is watched, that
+// epoch does not count. `fit` throws ValueError after an epoch in which a number is missing that no epoch
+// will have.
+
 /// Ends training when a number has stopped getting better.
 struct EarlyStopping {
     std::string monitor = "val_loss";
@@ -129,6 +139,7 @@ struct EarlyStopping {
 };
 
 /// Saves the model's weights (save_weights) after every epoch, or after those that were the best so far.
+/// Makes the folder. If a path names a number of the validation, epochs without validation are not saved.
 struct ModelCheckpoint {
     /// A path in which {epoch} and the names of the epoch's numbers are replaced as {fmt} does:
     /// "model-{epoch:03d}-{val_loss:.2f}.json".
@@ -142,7 +153,8 @@ struct ModelCheckpoint {
     std::shared_ptr<Callback<T>> make() const;
 };
 
-/// Lowers the learning rate when a number has stopped getting better: rate <- max(rate factor, min_lr).
+/// Lowers the learning rate when a number has stopped getting better: rate <- max(rate factor, min_lr). At
+/// its start, `fit` throws ValueError for an optimizer whose rate is a schedule.
 struct ReduceLROnPlateau {
     std::string monitor = "val_loss";
     double factor = 0.1;         ///< in [0, 1)
@@ -156,7 +168,8 @@ struct ReduceLROnPlateau {
     std::shared_ptr<Callback<T>> make() const;
 };
 
-/// Sets the learning rate before every epoch: rate = schedule(epoch, rate before).
+/// Sets the learning rate before every epoch: rate = schedule(epoch, rate before). At its start, `fit` throws
+/// ValueError for an optimizer whose rate is a schedule.
 struct LearningRateScheduler {
     std::function<double(std::int64_t epoch, double rate)> schedule = {};
 
@@ -165,12 +178,17 @@ struct LearningRateScheduler {
 };
 
 /// Writes every epoch's numbers to a file of comma-separated values, exactly, as soon as it ends. The columns
-/// are "epoch" and the numbers of the first epoch that is written. A run that goes on from a checkpoint goes
-/// on with its file, without what it had written after that checkpoint.
+/// are "epoch", the numbers that are known from the start (TrainingRun::names), and what callbacks before
+/// this one add in the first epoch that is written. An epoch that lacks a number has NA there. A run that
+/// goes on from a checkpoint goes on with its file, without what it had written after that checkpoint.
 struct CSVLogger {
     std::filesystem::path path = {};
+    /// Between fields; not a quote, a line's end, or a character of a number.
     char separator = ',';
-    bool append = false;  ///< to a file that is there, without another header
+    /// Writes behind the rows of a file that is there, in the order of its columns and with NA in those that
+    /// this run has no numbers for. A last line that was cut off is removed. `fit` throws FormatError if the
+    /// file has no column for a number, or is not such a log; the file is then as it was.
+    bool append = false;
 
     template <class T>
     std::shared_ptr<Callback<T>> make() const;
@@ -227,8 +245,9 @@ class Monitor {
     /// Throws ValueError for a name that is empty and a delta that is not finite.
     Monitor(const char* callback, std::string name, MonitorMode mode, double min_delta);
 
-    /// The number among an epoch's. Throws ValueError, naming those there are, where it is not among them.
-    double value(const Logs& logs) const;
+    /// The number among an epoch's, nothing if the run has it in other epochs. Throws ValueError, naming
+    /// those there are, if it has it in none. `names` are the run's (TrainingRun::names).
+    std::optional<double> value(const Logs& logs, const std::vector<std::string>& names) const;
     /// Whether a value is better than another by more than the delta. NaN is not.
     bool better(double value, double than) const;
     /// Worse than any other value.

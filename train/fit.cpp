@@ -137,6 +137,13 @@ Trainer<T>::Fit::Fit(Trainer& trainer, BatchSource<T>& source, BatchSource<T>* v
       run_{.model = *trainer.model_, .optimizer = *trainer.optimizer_},
       epoch_(options.initial_epoch + 1) {
     setup_.emplace_back("steps_per_epoch", limit_ ? static_cast<std::int64_t>(*limit_) : -1);
+    run_.epoch = epoch_;
+    run_.names.emplace_back("loss");
+    for (const Metric<T>& metric : trainer.metrics_) run_.names.push_back(metric.name());
+    if (validation != nullptr) {
+        for (std::size_t i = 0, trained = run_.names.size(); i < trained; ++i)
+            run_.names.push_back("val_" + run_.names[i]);
+    }
     for (const AnyCallback<T>& callback : options.callbacks) callbacks_.push_back(callback.make());
 }
 
@@ -237,7 +244,7 @@ void Trainer<T>::Fit::restore(const TrainingState<T>& state) {
         parameters[i].variable.assign(state.weights[i].second);
     trainer_.metrics_ = std::move(metrics);
     default_generator().set_state(state.generator);
-    epoch_ = state.epoch;
+    epoch_ = run_.epoch = state.epoch;
     step_ = state.step;
     samples_ = state.samples;
     seconds_ = state.seconds;
@@ -338,7 +345,7 @@ void Trainer<T>::Fit::end_epoch() {
         history_.append({.epoch = epoch_, .seconds = seconds_ + progress_.now() - begun_, .logs = logs});
     }
     progress_.end_epoch(logs);
-    ++epoch_;
+    run_.epoch = ++epoch_;
     step_ = samples_ = 0;
     seconds_ = loss_ = 0.0;
     for (Metric<T>& metric : trainer_.metrics_) metric.reset();

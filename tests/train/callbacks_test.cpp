@@ -1,10 +1,12 @@
 #include "seqgrad/train/callbacks.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <sstream>
@@ -12,12 +14,15 @@
 #include <utility>
 #include <vector>
 
+#include "support/locales.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/data/csv.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/weights.hpp"
+#include "seqgrad/optim/schedules.hpp"
 #include "seqgrad/optim/sgd.hpp"
 #include "seqgrad/train/trainer.hpp"
 
@@ -175,6 +180,191 @@ TEST_CASE("CSVLogger writes what the history has, and appends") {
     CHECK(content_of(path).find("\n3,") != std::string::npos);
     CHECK_THROWS_WITH_AS(fit(1, {CSVLogger{.path = folder.path() / "no" / "log.csv"}}),
                          doctest::Contains("No such file or directory"), IoError);
+}
+
+TEST_CASE("epochs without validation do not count for what watches it") {
+    const TemporaryFolder folder;
+    const std::filesystem::path models = folder.path() / "made" / "by itself";
+    Fit fit;
+    FitOptions<double> options{.validation_data = fit.data, .validation_freq = 2};
+    // w moves towards 2, from validation to validation by less than 0.5 from the third one on.
+    const auto stopping =
+        std::make_shared<EarlyStoppingCallback<double>>(EarlyStopping{.min_delta = 0.2, .patience = 2});
+    const History history =
+        fit(40,
+            {ReduceLROnPlateau{.factor = 0.5, .patience = 1, .min_delta = 0.2}, stopping,
+             ModelCheckpoint{.filepath = (models / "all-{epoch}.json").string()},
+             ModelCheckpoint{.filepath = (models / "best-{epoch}.json").string(), .save_best_only = true},
+             ModelCheckpoint{.filepath = (models / "valid-{epoch}-{val_loss:.1f}.json").string()}},
+            options);
+    // As Keras 3.15.1: val_loss 0.67, 0.11 and 0.02 are better or not at epochs 2, 4, 6 and 8.
+    CHECK(stopping->best_epoch() == 4);
+    CHECK(stopping->stopped_epoch() == 8);
+    CHECK(history["learning_rate"] == Numbers{0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05});
+    for (int epoch = 1; epoch <= 8; ++epoch) {
+        CAPTURE(epoch);
+        const auto has = [&](const std::string& name) {
+            return std::filesystem::exists(models / (name + ".json"));
+        };
+        CHECK(has("all-" + std::to_string(epoch)));
+        CHECK(has("best-" + std::to_string(epoch)) == (epoch % 2 == 0));
+    }
+    CHECK(std::filesystem::exists(models / "valid-2-0.7.json"));
+    CHECK(std::distance(std::filesystem::directory_iterator(models), {}) == 8 + 4 + 4);
+}
+
+TEST_CASE("CSVLogger has the columns of the validation from the start, and NA without it") {
+    const TemporaryFolder folder;
+    const std::filesystem::path path = folder.path() / "log.csv";
+    Fit fit;
+    FitOptions<double> options{.validation_data = fit.data, .validation_freq = 2};
+    fit(3,
+        {LearningRateScheduler{.schedule = [](std::int64_t, double rate) { return rate; }},
+         CSVLogger{.path = path}},
+        options);
+    const CsvTable table = read_csv(path.string());
+    CHECK(table.names() == std::vector<std::string>{"epoch", "loss", "val_loss", "learning_rate"});
+    REQUIRE(table.rows() == 3);
+    const std::vector<double>& losses = table.numbers("val_loss");
+    CHECK(std::isnan(losses[0]));
+    CHECK(losses[1] > 0);
+    CHECK(std::isnan(losses[2]));
+    CHECK(content_of(path).find(",NA,0.1\n2,") != std::string::npos);
+}
+
+TEST_CASE("CSVLogger adds to a log that fits, and to no other") {
+    const TemporaryFolder folder;
+    const std::filesystem::path path = folder.path() / "log.csv";
+    Fit fit;
+    const CSVLogger append{.path = path, .append = true};
+    const auto added_to = [&](const std::string& before) {
+        test::write_text(path, before);
+        fit(2, {append}, {.initial_epoch = 1});
+        std::string text = content_of(path);
+        // The loss is that of a weight that has moved: what is asked is where it stands.
+        const std::size_t row = text.rfind("\n2,");
+        REQUIRE(row != std::string::npos);
+        return text.replace(
+            row + 3, std::string::npos,
+            std::string(static_cast<std::size_t>(
+                            std::count(text.begin() + static_cast<std::ptrdiff_t>(row + 3), text.end(), ',')),
+                        ','));
+    };
+    CHECK(added_to("epoch,loss\n1,0.5\n") == "epoch,loss\n1,0.5\n2,");
+    CHECK(added_to("epoch,val_loss,loss\r\n1,9,0.5\r\n") == "epoch,val_loss,loss\r\n1,9,0.5\r\n2,,");
+    CHECK(content_of(path).find("\n2,NA,") != std::string::npos);
+    // A last line that was not ended, and ones that were cut off.
+    CHECK(added_to("epoch,loss\n1,0.5") == "epoch,loss\n1,0.5\n2,");
+    CHECK(added_to("epoch,loss") == "epoch,loss\n2,");
+    CHECK(added_to("epoch,loss,\"a,b\"\n1,0.5,1\n2,0.2") == "epoch,loss,\"a,b\"\n1,0.5,1\n2,,");
+    for (const std::string other :
+         {"epoch,accuracy\n1,0.5\n", "epoch;loss\n1;0.5\n", "loss\n0.5\n", "epoch,lo"}) {
+        CAPTURE(other);
+        test::write_text(path, other);
+        CHECK_THROWS_AS(fit(2, {append}), FormatError);
+        CHECK(content_of(path) == other);
+    }
+    test::write_text(path, "epoch,loss\n1,0.5");
+    CHECK_THROWS_WITH_AS(
+        fit(2, {LambdaCallback<double>{
+                    .on_epoch_end = [](auto&, std::int64_t, Logs& logs) { logs.set("more", 1); }},
+                append}),
+        doctest::Contains("log.csv has the columns epoch, loss, and none for \"more\"; give another path"),
+        FormatError);
+    CHECK(content_of(path) == "epoch,loss\n1,0.5");
+    for (const char separator : {'.', '1', 'e', '"', '\n'})
+        CHECK_THROWS_AS(fit(1, {CSVLogger{.path = path, .separator = separator}}), ValueError);
+}
+
+TEST_CASE("a number's name that has the separator in it stays one column") {
+    const TemporaryFolder folder;
+    const std::filesystem::path path = folder.path() / "log.csv";
+    Fit fit;
+    const CSVLogger logger{.path = path, .append = true};
+    const std::vector<AnyCallback<double>> callbacks{told("a, \"b\"", {1, 2, 3}), logger};
+    fit(1, callbacks);
+    fit(2, callbacks, {.initial_epoch = 1});
+    const CsvTable table = read_csv(path.string());
+    CHECK(table.names() == std::vector<std::string>{"epoch", "loss", "a, \"b\""});
+    CHECK(table.numbers("a, \"b\"") == Numbers{1, 2});
+}
+
+TEST_CASE("CSVLogger writes the same in every locale") {
+    const auto log = [](const TemporaryFolder& folder) {
+        Fit fit;
+        fit(1235, {CSVLogger{.path = folder / "log.csv"}}, {.initial_epoch = 1233});
+        return content_of(folder / "log.csv");
+    };
+    const TemporaryFolder here;
+    const std::string expected = log(here);
+    CHECK(expected.find("\n1234,") != std::string::npos);
+    for (const std::string& name : test::other_locales()) {
+        CAPTURE(name);
+        const TemporaryFolder folder;
+        const test::OtherLocale locale(name);
+        CHECK(log(folder) == expected);
+    }
+}
+
+TEST_CASE("what sets the rate is refused beside a schedule before anything happens") {
+    const TemporaryFolder folder;
+    Fit fit;
+    Trainer<double> scheduled(
+        fit.model,
+        SGD<double>({.learning_rate = ExponentialDecay(
+                         {.initial_learning_rate = 0.1, .decay_steps = 10, .decay_rate = 0.5})}),
+        MeanSquaredError{});
+    const auto refusal = [&](AnyCallback<double> callback) {
+        bool begun = false;
+        try {
+            scheduled.fit(
+                fit.data,
+                {.verbose = 0,
+                 .callbacks = {CSVLogger{.path = folder / "log.csv"},
+                               LambdaCallback<double>{.on_train_begin = [&](auto&) { begun = true; }},
+                               std::move(callback)}});
+        } catch (const ValueError& error) {
+            CHECK_FALSE(begun);
+            CHECK_FALSE(std::filesystem::exists(folder / "log.csv"));
+            return std::string(error.what());
+        }
+        return std::string("nothing");
+    };
+    CHECK(
+        refusal(ReduceLROnPlateau{.monitor = "loss"}) ==
+        "ReduceLROnPlateau: the learning rate of SGD is a schedule, a function of its updates, and cannot be "
+        "set; give the optimizer a number, or leave ReduceLROnPlateau out");
+    CHECK(refusal(LearningRateScheduler{.schedule = [](std::int64_t, double rate) {
+              return rate;
+          }}).starts_with("LearningRateScheduler: the learning rate of SGD is a schedule"));
+}
+
+TEST_CASE("a number that no epoch has is refused with those there are") {
+    Fit fit;
+    FitOptions<double> options{.validation_data = fit.data};
+    const auto refusal = [&](const std::string& monitor, const FitOptions<double>& o) {
+        try {
+            fit(3, {EarlyStopping{.monitor = monitor}}, o);
+        } catch (const ValueError& error) {
+            return std::string(error.what());
+        }
+        return std::string("nothing");
+    };
+    CHECK(refusal("val_accuracy", options) ==
+          "EarlyStopping: the epoch has no \"val_accuracy\" to monitor, it has loss, val_loss (give the "
+          "Trainer "
+          "a metric named \"accuracy\")");
+    options.validation_freq = 2;
+    CHECK(refusal("val_accuracy", options).find("it has loss, val_loss (give the Trainer") !=
+          std::string::npos);
+    CHECK(refusal("accuracy", {}) ==
+          "EarlyStopping: the epoch has no \"accuracy\" to monitor, it has loss (give the Trainer a metric "
+          "named "
+          "\"accuracy\")");
+    CHECK(
+        refusal("val_accuracy", {}) ==
+        "EarlyStopping: the epoch has no \"val_accuracy\" to monitor, it has loss (give validation_data and "
+        "the Trainer a metric named \"accuracy\")");
 }
 
 TEST_CASE("A loss that is not finite ends the run, quietly with TerminateOnNaN") {

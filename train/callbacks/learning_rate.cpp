@@ -1,6 +1,8 @@
 // The callbacks that set the learning rate: ReduceLROnPlateau, LearningRateScheduler.
 #include <algorithm>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,6 +17,16 @@ using detail::check_count;
 using detail::StateReader;
 
 namespace {
+
+/// Refuses to set the rate of an optimizer that has a schedule, before anything is trained.
+template <class T>
+void check_settable(const std::string& callback, const Optimizer<T>& optimizer) {
+    if (!optimizer.has_schedule()) return;
+    throw ValueError(fmt::format(
+        "{}: the learning rate of {} is a schedule, a function of its updates, and cannot be set; give the "
+        "optimizer a number, or leave {} out",
+        callback, optimizer.type(), callback));
+}
 
 template <class T>
 class ReduceLROnPlateauCallback : public Callback<T> {
@@ -36,10 +48,13 @@ class ReduceLROnPlateauCallback : public Callback<T> {
     }
 
     std::string type() const override { return "ReduceLROnPlateau"; }
+    void on_setup(TrainingRun<T>& run) override { check_settable(type(), run.optimizer); }
     void on_epoch_end(TrainingRun<T>& run, std::int64_t, Logs& logs) override {
         const double rate = run.optimizer.learning_rate();
         logs.set("learning_rate", rate);
-        const double value = monitor_.value(logs);
+        const std::optional<double> monitored = monitor_.value(logs, run.names);
+        if (!monitored) return;
+        const double value = *monitored;
         if (cooling_ > 0) {
             --cooling_;
             wait_ = 0;
@@ -84,6 +99,7 @@ class LearningRateSchedulerCallback : public Callback<T> {
         if (!arguments_.schedule) throw ValueError("LearningRateScheduler: expected a schedule, got none");
     }
     std::string type() const override { return "LearningRateScheduler"; }
+    void on_setup(TrainingRun<T>& run) override { check_settable(type(), run.optimizer); }
     void on_epoch_begin(TrainingRun<T>& run, std::int64_t epoch) override {
         run.optimizer.set_learning_rate(arguments_.schedule(epoch, run.optimizer.learning_rate()));
     }

@@ -1,5 +1,11 @@
 // ModelCheckpoint: the callback that saves weights.
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fmt/args.h>
 #include <fmt/format.h>
@@ -15,6 +21,32 @@ using detail::StateReader;
 
 namespace {
 
+/// A number that an epoch lacks; says whether a path names it.
+struct Absent {
+    bool* named;
+};
+
+}  // namespace
+}  // namespace seqgrad
+
+/// Takes any format of a number.
+template <>
+struct fmt::formatter<seqgrad::Absent> {
+    constexpr auto parse(fmt::format_parse_context& context) {
+        auto at = context.begin();
+        while (at != context.end() && *at != '}') ++at;
+        return at;
+    }
+    template <class Context>
+    auto format(const seqgrad::Absent& absent, Context& context) const {
+        *absent.named = true;
+        return context.out();
+    }
+};
+
+namespace seqgrad {
+namespace {
+
 template <class T>
 class ModelCheckpointCallback : public Callback<T> {
   public:
@@ -27,14 +59,16 @@ class ModelCheckpointCallback : public Callback<T> {
 
     std::string type() const override { return "ModelCheckpoint"; }
     void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override {
+        const std::optional<std::filesystem::path> file = path(epoch, logs, run.names);
+        std::optional<double> value;
         if (arguments_.save_best_only) {
-            const double value = monitor_.value(logs);
-            if (!monitor_.better(value, best_)) return;
-            save_weights(run.model, path(epoch, logs));
-            best_ = value;
-        } else {
-            save_weights(run.model, path(epoch, logs));
+            value = monitor_.value(logs, run.names);
+            if (!value || !monitor_.better(*value, best_)) return;
         }
+        if (!file) return;
+        make_folder(file->parent_path());
+        save_weights(run.model, *file);
+        if (value) best_ = *value;
     }
 
     CallbackState<T> state() const override { return {.numbers = {{"best", best_}}}; }
@@ -43,17 +77,32 @@ class ModelCheckpointCallback : public Callback<T> {
     }
 
   private:
-    std::string path(std::int64_t epoch, const Logs& logs) const {
-        fmt::dynamic_format_arg_store<fmt::format_context> names;
-        names.push_back(fmt::arg("epoch", epoch));
-        for (const auto& [name, value] : logs) names.push_back(fmt::arg(name.c_str(), value));
+    /// Nothing if the path names a number that this epoch lacks but others have.
+    std::optional<std::filesystem::path> path(std::int64_t epoch, const Logs& logs,
+                                              const std::vector<std::string>& names) const {
+        bool lacks = false;
+        fmt::dynamic_format_arg_store<fmt::format_context> values;
+        values.push_back(fmt::arg("epoch", epoch));
+        for (const auto& [name, value] : logs) values.push_back(fmt::arg(name.c_str(), value));
+        for (const std::string& name : names)
+            if (!logs.contains(name)) values.push_back(fmt::arg(name.c_str(), Absent{&lacks}));
         try {
-            return fmt::vformat(arguments_.filepath, names);
+            std::string file = fmt::vformat(arguments_.filepath, values);
+            if (lacks) return std::nullopt;
+            return file;
         } catch (const fmt::format_error& error) {
             throw ValueError(
                 fmt::format("ModelCheckpoint: filepath \"{}\": {} (there are epoch and the epoch's "
                             "numbers)",
                             arguments_.filepath, error.what()));
+        }
+    }
+    static void make_folder(const std::filesystem::path& folder) {
+        std::error_code error;
+        if (!folder.empty()) std::filesystem::create_directories(folder, error);
+        if (error) {
+            throw IoError(fmt::format("ModelCheckpoint: cannot make the folder {}: {}", folder.string(),
+                                      error.message()));
         }
     }
 

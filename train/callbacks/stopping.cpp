@@ -95,8 +95,9 @@ void EarlyStoppingCallback<T>::keep_weights(const Module<T>& model) {
 
 template <class T>
 void EarlyStoppingCallback<T>::on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) {
-    const double value = monitor_.value(logs);
-    if (epoch <= arguments_.start_from_epoch) return;
+    const std::optional<double> monitored = monitor_.value(logs, run.names);
+    if (!monitored || epoch <= arguments_.start_from_epoch) return;
+    const double value = *monitored;
     if (best_epoch_ == 0) {
         best_epoch_ = epoch;
         keep_weights(run.model);
