@@ -196,12 +196,14 @@ struct CSVLogger {
 
 /// Writes every epoch's numbers, and from time to time the distributions of weights and gradients, to an
 /// event file that TensorBoard shows (event_file.hpp): "epoch/loss", "weights/lstm.kernel",
-/// "gradients/lstm.kernel".
+/// "gradients/lstm.kernel". A run that goes on from a checkpoint, or begins anew, replaces what the folder
+/// has of the same epochs and steps.
 struct TensorBoard {
     std::filesystem::path log_dir = "logs";
     /// Distributions after every so many epochs; 0: none. The gradients are those of the last step.
     std::int64_t histogram_freq = 0;
-    /// Also the loss after every so many steps, as "batch/loss"; 0: not.
+    /// Also the loss after every so many steps, as "batch/loss" in the folder "batch" inside `log_dir`; 0:
+    /// not.
     std::int64_t update_freq = 0;
 
     template <class T>

@@ -132,15 +132,19 @@ std::string grey_png(std::size_t height, std::size_t width, std::span<const unsi
 
 }  // namespace detail
 
-EventFile::EventFile(const std::filesystem::path& folder) {
+EventFile::EventFile(const std::filesystem::path& folder, std::optional<std::int64_t> first_step) {
     static std::atomic<int> number = 0;
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) throw IoError(fmt::format("cannot make {}: {}", folder.string(), error.message()));
-    path_ = folder /
-            fmt::format("events.out.tfevents.{:.0f}.{}.{}.{}", std::floor(now()), host(), getpid(), number++);
+    path_ =
+        folder /
+        // TensorBoard reads the files of a folder in the order of their names.
+        fmt::format("events.out.tfevents.{:.0f}.{}.{}.{:06}", std::floor(now()), host(), getpid(), number++);
     file_.open(path_, std::ios::binary);
     write(field(3, std::string_view("brain.Event:2")));
+    constexpr std::int64_t start = 1;  // SessionLog.SessionStatus
+    if (first_step) write(field(2, *first_step) + field(7, std::string_view(field(1, start))));
 }
 
 void EventFile::write(const std::string& event) {

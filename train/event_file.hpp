@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,9 +19,14 @@ namespace seqgrad {
 /// where it is not there. What is written is flushed at once, so that TensorBoard shows it while a run goes
 /// on. Tags with slashes are grouped: "epoch/loss". Format: TFRecord with Event messages as of TensorBoard 2.
 /// Every member throws IoError when the file cannot be written.
+///
+/// A run that goes on at a step which it had reached before would show that step twice. With `first_step` the
+/// file begins with a mark (SessionLog START) for which TensorBoard drops what older files of the folder have
+/// from that step on, under any tag. Give it to the first file of the folder too: one of TensorBoard's
+/// readers passes over the first mark that it meets, whatever was before it.
 class EventFile {
   public:
-    explicit EventFile(const std::filesystem::path& folder);
+    explicit EventFile(const std::filesystem::path& folder, std::optional<std::int64_t> first_step = {});
 
     const std::filesystem::path& path() const noexcept { return path_; }
 

@@ -1,5 +1,6 @@
 #include "seqgrad/train/event_file.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/optim/sgd.hpp"
+#include "seqgrad/train/backup.hpp"
 #include "seqgrad/train/trainer.hpp"
 
 using namespace seqgrad;
@@ -92,6 +94,28 @@ float as_float(const std::string& bytes) {
 /// The only value of a record's summary.
 std::string value_of(const std::string& record) {
     return field(field(record, 5), 1);
+}
+
+/// What the event files of a folder say in the order of their names: "epoch/loss 3", "START 4" for a mark.
+std::vector<std::string> points(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+        if (entry.is_regular_file()) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    std::vector<std::string> found;
+    for (const auto& file : files) {
+        for (const std::string& record : records(file)) {
+            const auto all = fields(record);
+            if (all[1].first == 3) continue;  // the version
+            if (all[2].first == 7) {
+                CHECK(field(all[2].second, 1) == "1");
+                found.push_back("START " + all[1].second);
+            } else {
+                found.push_back(field(value_of(record), 1) + " " + all[1].second);
+            }
+        }
+    }
+    return found;
 }
 
 }  // namespace
@@ -174,15 +198,37 @@ TEST_CASE("TensorBoard logs epochs, steps, weights and gradients") {
                .batch_size = 2,
                .verbose = 0,
                .callbacks = {TensorBoard{.log_dir = folder.path(), .histogram_freq = 2, .update_freq = 3}}});
-    std::vector<std::string> tags;
-    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
-        for (const std::string& record : records(entry.path())) {
-            if (fields(record)[1].first == 3) continue;
-            tags.push_back(field(value_of(record), 1) + " " + field(record, 2));
-        }
-    }
-    CHECK(tags == std::vector<std::string>{"epoch/loss 1", "batch/loss 3", "epoch/loss 2", "weights/kernel 2",
-                                           "gradients/kernel 2"});
+    CHECK(points(folder.path()) == std::vector<std::string>{"START 1", "epoch/loss 1", "epoch/loss 2",
+                                                            "weights/kernel 2", "gradients/kernel 2"});
+    CHECK(points(folder / "batch") == std::vector<std::string>{"START 1", "batch/loss 3"});
+}
+
+TEST_CASE("the files of a run that goes on say from which epoch and step, as those of the first run do") {
+    const TemporaryFolder folder;
+    const Dataset<float> data{ones<float>({6, 1}), ones<float>({6, 1})};
+    const auto run = [&](std::size_t stop_after) {
+        Dense<float> model({.units = 1, .use_bias = false});
+        Trainer<float> trainer(model, SGD<float>({.learning_rate = 0.1}), MeanSquaredError{});
+        std::size_t steps = 0;
+        const auto stop = [&](TrainingRun<float>& r, std::size_t, const Logs&) {
+            if (++steps == stop_after) r.stop = r.interrupted = true;
+        };
+        trainer.fit(data, {.epochs = 3,
+                           .batch_size = 2,
+                           .verbose = 0,
+                           .callbacks = {TensorBoard{.log_dir = folder / "logs", .update_freq = 1},
+                                         LambdaCallback<float>{.on_train_batch_end = stop},
+                                         BackupAndRestore{.backup_dir = folder / "run", .save_freq = 2}}});
+    };
+    run(5);  // in the middle of the second epoch
+    run(0);
+    // The second file of each folder begins where the state of the fifth step goes on.
+    CHECK(points(folder / "logs") == std::vector<std::string>{"START 1", "epoch/loss 1", "epoch/loss 2",
+                                                              "START 2", "epoch/loss 2", "epoch/loss 3"});
+    CHECK(points(folder / "logs" / "batch") ==
+          std::vector<std::string>{"START 1", "batch/loss 1", "batch/loss 2", "batch/loss 3", "batch/loss 4",
+                                   "batch/loss 5", "START 6", "batch/loss 6", "batch/loss 7", "batch/loss 8",
+                                   "batch/loss 9"});
 }
 
 TEST_CASE("EventFile says why it cannot be written") {

@@ -223,28 +223,37 @@ class TensorBoardCallback : public Callback<T> {
     }
 
     std::string type() const override { return "TensorBoard"; }
-    void on_train_begin(TrainingRun<T>&) override {
+    void on_train_begin(TrainingRun<T>& run) override {
         steps_ = 0;
-        file_.emplace(arguments_.log_dir);
+        epochs_file_.reset();
+        steps_file_.reset();
+        // Where a run goes on is known when all callbacks have their states.
+        if (!run.resumed) open(run);
     }
 
-    void on_train_batch_end(TrainingRun<T>&, std::size_t, const Logs& logs) override {
+    void on_train_batch_end(TrainingRun<T>& run, std::size_t, const Logs& logs) override {
+        open(run);
         ++steps_;
-        if (arguments_.update_freq != 0 && steps_ % arguments_.update_freq == 0)
-            file_->scalar("batch/loss", logs["loss"], steps_);
+        if (steps_file_ && steps_ % arguments_.update_freq == 0)
+            steps_file_->scalar("batch/loss", logs["loss"], steps_);
     }
 
     void on_epoch_end(TrainingRun<T>& run, std::int64_t epoch, Logs& logs) override {
-        for (const auto& [name, value] : logs) file_->scalar("epoch/" + name, value, epoch);
+        open(run);
+        for (const auto& [name, value] : logs) epochs_file_->scalar("epoch/" + name, value, epoch);
         if (arguments_.histogram_freq == 0 || epoch % arguments_.histogram_freq != 0) return;
         for (const NamedParameter<T>& p : run.model.parameters()) {
-            file_->template histogram<T>("weights/" + p.name, elements(p.variable.value()), epoch);
+            epochs_file_->template histogram<T>("weights/" + p.name, elements(p.variable.value()), epoch);
             if (p.variable.has_grad())
-                file_->template histogram<T>("gradients/" + p.name, elements(p.variable.grad()), epoch);
+                epochs_file_->template histogram<T>("gradients/" + p.name, elements(p.variable.grad()),
+                                                    epoch);
         }
     }
 
-    void on_train_end(TrainingRun<T>&) override { file_.reset(); }
+    void on_train_end(TrainingRun<T>&) override {
+        epochs_file_.reset();
+        steps_file_.reset();
+    }
 
     CallbackState<T> state() const override { return {.numbers = {{"steps", static_cast<double>(steps_)}}}; }
     void set_state(const CallbackState<T>& state) override {
@@ -252,8 +261,16 @@ class TensorBoardCallback : public Callback<T> {
     }
 
   private:
+    /// In two folders, because a mark of where a run goes on is one for all tags of a folder, and epochs are
+    /// counted otherwise than steps.
+    void open(const TrainingRun<T>& run) {
+        if (epochs_file_) return;
+        epochs_file_.emplace(arguments_.log_dir, run.epoch);
+        if (arguments_.update_freq != 0) steps_file_.emplace(arguments_.log_dir / "batch", steps_ + 1);
+    }
+
     TensorBoard arguments_;
-    std::optional<EventFile> file_;
+    std::optional<EventFile> epochs_file_, steps_file_;
     std::int64_t steps_ = 0;
 };
 
