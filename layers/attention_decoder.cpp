@@ -80,12 +80,6 @@ void AttentionDecoder<T>::members(Members<T>& members) {
 }
 
 template <class T>
-void AttentionDecoder<T>::build_parameters(const PartialShape&) {
-    throw ValueError(
-        fmt::format("{}: takes {{x, memory, initial states...}}, got one input", this->description()));
-}
-
-template <class T>
 void AttentionDecoder<T>::build_several(const std::vector<PartialShape>& input_shapes) {
     if (input_shapes.size() < 2) {
         throw ValueError(fmt::format("{}: takes {{x, memory, initial states...}}, got {} input{}",

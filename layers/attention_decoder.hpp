@@ -127,7 +127,6 @@ class AttentionDecoder : public Module<T> {
 
   protected:
     void members(Members<T>& members) override;
-    void build_parameters(const PartialShape& input_shape) override;
     void build_several(const std::vector<PartialShape>& input_shapes) override;
     std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs) override;
     bool gives_masks() const override { return true; }

@@ -155,16 +155,11 @@ void KeyValueAttention<T>::members(Members<T>& members) {
 }
 
 template <class T>
-void KeyValueAttention<T>::build_parameters(const PartialShape&) {
-    throw ValueError(fmt::format("{}: takes {{query, value}} or {{query, value, key}}, got one input",
-                                 this->description()));
-}
-
-template <class T>
 void KeyValueAttention<T>::build_several(const std::vector<PartialShape>& input_shapes) {
     if (input_shapes.size() != 2 && input_shapes.size() != 3) {
-        throw ValueError(fmt::format("{}: takes {{query, value}} or {{query, value, key}}, got {} inputs",
-                                     this->description(), input_shapes.size()));
+        throw ValueError(fmt::format("{}: takes {{query, value}} or {{query, value, key}}, got {} input{}",
+                                     this->description(), input_shapes.size(),
+                                     input_shapes.size() == 1 ? "" : "s"));
     }
     const PartialShape &query = input_shapes[0], &value = input_shapes[1], &key = input_shapes.back();
     for (const PartialShape* shape : {&query, &value, &key}) {
@@ -184,8 +179,8 @@ void KeyValueAttention<T>::build_several(const std::vector<PartialShape>& input_
 template <class T>
 std::vector<Variable<T>> KeyValueAttention<T>::call_several(const std::vector<Variable<T>>& inputs) {
     if (inputs.size() != 2 && inputs.size() != 3) {
-        throw ValueError(fmt::format("{}: takes {{query, value}} or {{query, value, key}}, got {} inputs",
-                                     this->description(), inputs.size()));
+        throw ValueError(fmt::format("{}: takes {{query, value}} or {{query, value, key}}, got {} input{}",
+                                     this->description(), inputs.size(), inputs.size() == 1 ? "" : "s"));
     }
     AttentionOutput<T> out = run(inputs[0], inputs[1], inputs.size() == 3 ? inputs[2] : Variable<T>());
     if (!options_.return_attention_scores) return {std::move(out.context)};

@@ -77,7 +77,6 @@ class KeyValueAttention : public Module<T> {
     void check_comparable(std::size_t D, std::size_t K) const;
 
     void members(Members<T>& members) override;
-    void build_parameters(const PartialShape& input_shape) override;
     void build_several(const std::vector<PartialShape>& input_shapes) override;
     std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs) override;
     bool gives_masks() const override { return true; }

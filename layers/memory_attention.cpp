@@ -137,15 +137,10 @@ Variable<T> MemoryAttention<T>::weights(const Variable<T>&, const Variable<T>& s
 }
 
 template <class T>
-void MemoryAttention<T>::build_parameters(const PartialShape&) {
-    throw ValueError(fmt::format("{}: takes {{query, memory}}, got one input", this->description()));
-}
-
-template <class T>
 void MemoryAttention<T>::build_several(const std::vector<PartialShape>& input_shapes) {
     if (input_shapes.size() != 2) {
-        throw ValueError(fmt::format("{}: takes {{query, memory}}, got {} inputs", this->description(),
-                                     input_shapes.size()));
+        throw ValueError(fmt::format("{}: takes {{query, memory}}, got {} input{}", this->description(),
+                                     input_shapes.size(), input_shapes.size() == 1 ? "" : "s"));
     }
     const PartialShape &query = input_shapes[0], &memory = input_shapes[1];
     if ((query.size() != 2 && query.size() != 3) || query.back() == unknown || memory.size() != 3 ||
@@ -164,8 +159,8 @@ void MemoryAttention<T>::build_several(const std::vector<PartialShape>& input_sh
 template <class T>
 std::vector<Variable<T>> MemoryAttention<T>::call_several(const std::vector<Variable<T>>& inputs) {
     if (inputs.size() != 2) {
-        throw ValueError(
-            fmt::format("{}: takes {{query, memory}}, got {} inputs", this->description(), inputs.size()));
+        throw ValueError(fmt::format("{}: takes {{query, memory}}, got {} input{}", this->description(),
+                                     inputs.size(), inputs.size() == 1 ? "" : "s"));
     }
     AttentionOutput<T> out = attend(inputs[0], prepare(inputs[1]), first_step());
     return {std::move(out.context), std::move(out.weights)};

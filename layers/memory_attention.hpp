@@ -86,7 +86,6 @@ class MemoryAttention : public Module<T> {
     /// The step of a call with a list.
     virtual std::size_t first_step() const { return 0; }
 
-    void build_parameters(const PartialShape& input_shape) override;
     void build_several(const std::vector<PartialShape>& input_shapes) override;
     std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs) override;
     bool gives_masks() const override { return true; }

@@ -5,11 +5,13 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/grad_mode.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/layers/internal/call_watch.hpp"
 #include "seqgrad/layers/internal/parameter_handles.hpp"
@@ -141,12 +143,41 @@ Members<T> Module<T>::collect() const {
     return found;
 }
 
+/// While a module is called that is not built: builds it, or leaves it unbuilt if the call throws. Of a
+/// module that is built nothing is written, so that several threads may call it.
+template <class T>
+class Module<T>::FirstCall {
+  public:
+    template <class Shapes>
+    FirstCall(Module& module, const Shapes& shapes) : module_(module.built_ ? nullptr : &module) {
+        if (module_ == nullptr) return;
+        module.make_parameters(shapes());
+        module.in_first_call_ = true;
+    }
+    ~FirstCall() {
+        if (module_ == nullptr) return;
+        module_->in_first_call_ = false;
+        // Parameters of its own are kept with those of the layers inside or not at all.
+        module_->made_ = module_->built_;
+    }
+    FirstCall(const FirstCall&) = delete;
+    FirstCall& operator=(const FirstCall&) = delete;
+
+    void has_ended() {
+        if (module_ != nullptr) module_->built_ = true;
+    }
+
+  private:
+    Module* module_;
+};
+
 template <class T>
 Variable<T> Module<T>::operator()(const Variable<T>& x) {
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
-    if (!built_) build(any_batch(x.shape()));
+    FirstCall first(*this, [&] { return std::vector<PartialShape>{any_batch(x.shape())}; });
     Variable<T> y = finish(x, call(x));
+    first.has_ended();
     output_shape_.set_once(y.shape());
     if (watch != nullptr) watch->left(*this, std::span(&y, 1));
     return y;
@@ -157,14 +188,15 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     if (inputs.empty()) throw ValueError(fmt::format("{}: called without an input", description()));
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
-    if (!built_) {
+    FirstCall first(*this, [&] {
         std::vector<PartialShape> shapes(inputs.size());
         std::ranges::transform(inputs, shapes.begin(),
                                [](const Variable<T>& x) { return any_batch(x.shape()); });
-        build_for(shapes);
-    }
+        return shapes;
+    });
     std::vector<Variable<T>> outputs = call_several(inputs);
     for (Variable<T>& y : outputs) y = finish(inputs[0], std::move(y));
+    first.has_ended();
     if (!outputs.empty()) output_shape_.set_once(outputs[0].shape());
     if (watch != nullptr) watch->left(*this, outputs);
     return outputs;
@@ -178,19 +210,74 @@ Variable<T> Module<T>::finish(const Variable<T>& x, Variable<T> y) const {
     return y.mask() == nullptr ? y.with_mask_of(x) : y;
 }
 
+/// Makes the module's own parameters. It is built with them if the layers inside are.
+template <class T>
+void Module<T>::make_parameters(const std::vector<PartialShape>& input_shapes) {
+    if (made_) return;
+    build_several(input_shapes);
+    made_ = true;
+    const std::vector<NamedModule<T>> inside = children();
+    built_ = std::ranges::all_of(inside, [](const NamedModule<T>& child) { return child.module->built(); });
+}
+
 template <class T>
 void Module<T>::build(const PartialShape& input_shape) {
-    if (built_) return;
-    build_parameters(input_shape);
-    built_ = true;
+    build_for({input_shape});
 }
 
 template <class T>
 void Module<T>::build_for(const std::vector<PartialShape>& input_shapes) {
     if (built_) return;
     if (input_shapes.empty()) throw ValueError(fmt::format("{}: built without an input", description()));
-    build_several(input_shapes);
-    built_ = true;
+    make_parameters(input_shapes);
+    // The call that builds the layers inside may be under way.
+    if (!built_ && !in_first_call_) build_by_call(input_shapes);
+}
+
+/// Builds the layers inside, which nothing but the module's call knows the shapes of.
+template <class T>
+void Module<T>::build_by_call(const std::vector<PartialShape>& input_shapes) {
+    const auto refuse = [&](const std::string& why) {
+        made_ = false;
+        std::vector<std::string> shapes;
+        for (const PartialShape& shape : input_shapes) shapes.push_back(to_string(shape));
+        throw ValueError(
+            fmt::format("{}: cannot be built for {}: its layers are built by a call, {}; call it once "
+                        "with a batch instead",
+                        description(), fmt::join(shapes, ", "), why));
+    };
+    std::vector<Variable<T>> inputs;
+    for (const PartialShape& shape : input_shapes) {
+        Shape zeros_shape;
+        for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+            if (shape[axis] == unknown && axis != 0) refuse("which needs all sizes but that of the batch");
+            zeros_shape.push_back(shape[axis] == unknown ? 1 : static_cast<std::size_t>(shape[axis]));
+        }
+        inputs.push_back(constant(zeros<T>(zeros_shape)));
+    }
+    const NoGrad no_grad;
+    const ModuleState<T> remembered = state();
+    std::vector<std::pair<Module*, bool>> modes;
+    Walk walk{[&](const std::string&, Module& module, const Members<T>&) {
+        modes.emplace_back(&module, std::exchange(module.training_, false));
+    }};
+    walk("", *this);
+    const auto restore = [&] {
+        for (const auto& [module, training] : modes) module->training_ = training;
+        set_state(remembered);
+    };
+    try {
+        FirstCall first(*this, [&] { return input_shapes; });
+        call_to_build(inputs);
+        first.has_ended();
+    } catch (const Error& error) {
+        restore();
+        refuse(fmt::format("and one with zeros threw: {}", error.what()));
+    } catch (...) {
+        restore();
+        throw;
+    }
+    restore();
 }
 
 template <class T>
@@ -209,15 +296,39 @@ void Module<T>::build_several(const std::vector<PartialShape>& input_shapes) {
     build_parameters(input_shapes[0]);
 }
 
+namespace {
+
+/// The module whose `call_several` is the default, while that asks its `call`.
+thread_local const void* asks_call = nullptr;
+
+class AskCall {
+  public:
+    explicit AskCall(const void* module) : before_(std::exchange(asks_call, module)) {}
+    ~AskCall() { asks_call = before_; }
+    AskCall(const AskCall&) = delete;
+    AskCall& operator=(const AskCall&) = delete;
+
+  private:
+    const void* before_;
+};
+
+}  // namespace
+
 template <class T>
-Variable<T> Module<T>::call(const Variable<T>&) {
-    throw ValueError(fmt::format("{}: has no call with one input", description()));
+Variable<T> Module<T>::call(const Variable<T>& x) {
+    // Where neither function is overridden the defaults would call each other for ever.
+    if (asks_call == this)
+        throw ValueError(fmt::format("{}: has neither call nor call_several", description()));
+    const std::vector<Variable<T>> outputs = call_several({x});
+    if (outputs.empty()) throw ValueError(fmt::format("{}: gave no output", description()));
+    return outputs[0];
 }
 
 template <class T>
 std::vector<Variable<T>> Module<T>::call_several(const std::vector<Variable<T>>& inputs) {
     if (inputs.size() != 1)
         throw ValueError(fmt::format("{}: takes one input, got {}", description(), inputs.size()));
+    const AskCall ask(this);
     return {call(inputs[0])};
 }
 

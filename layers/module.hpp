@@ -186,10 +186,15 @@ class Module {
     }
 
     /// Creates the parameters for inputs of this shape. Does nothing when the module is built already.
-    /// Throws ShapeError when the shape does not fit.
+    ///
+    /// The layers of a user's module are built by its call, which is then made with zeros [1, ...] in
+    /// inference mode; what the module remembers stays as it is. Throws ShapeError when the shape does not
+    /// fit, ValueError when a size is unknown that this call needs, or the call throws; the module is not
+    /// built then.
     void build(const PartialShape& input_shape);
     /// The same for a module of several inputs, with the shape of each. Throws ValueError for no shapes.
     void build_for(const std::vector<PartialShape>& input_shapes);
+    /// Whether the parameters were made, those of layers inside too, by `build` or by a call that has ended.
     bool built() const noexcept { return built_; }
 
     /// The shape of the output for an input of this shape. Throws ShapeError when the input does not fit,
@@ -258,15 +263,18 @@ class Module {
 
     /// Names parameters and children.
     virtual void members(Members<T>& members);
-    /// Creates the parameters; called once, before the first call.
+    /// Creates the module's own parameters; called once, before the first call, and again if that throws.
     virtual void build_parameters(const PartialShape& input_shape);
     /// The same for several inputs, where the parameters do not follow from the first one's shape alone; by
     /// default `build_parameters` for that one.
     virtual void build_several(const std::vector<PartialShape>& input_shapes);
-    /// Computes the output for one input.
+    /// Computes the output for one input; by default the first one of what `call_several` gives.
     virtual Variable<T> call(const Variable<T>& x);
     /// Computes the outputs for several inputs; by default takes one and gives what `call` does.
     virtual std::vector<Variable<T>> call_several(const std::vector<Variable<T>>& inputs);
+
+    /// Makes the call that builds the layers inside, if `build` is to; by default that of the module itself.
+    virtual void call_to_build(const std::vector<Variable<T>>& inputs) { (*this)(inputs); }
 
     /// Whether `call` gives its outputs the masks they have, as containers of layers do. The outputs of any
     /// other module get the input's mask or none, see `supports_masking`.
@@ -283,6 +291,9 @@ class Module {
   private:
     friend class detail::ParameterHandles<T>;
     Members<T> collect() const;
+    class FirstCall;
+    void make_parameters(const std::vector<PartialShape>& input_shapes);
+    void build_by_call(const std::vector<PartialShape>& input_shapes);
     Variable<T> finish(const Variable<T>& x, Variable<T> y) const;
     struct Walk;
     struct Memory;
@@ -292,7 +303,9 @@ class Module {
 
     std::string name_;
     detail::OutputShape output_shape_;
+    bool made_ = false;  // whether there are the module's own parameters
     bool built_ = false;
+    bool in_first_call_ = false;
     bool training_ = false;
 };
 

@@ -9,6 +9,27 @@
 
 namespace seqgrad {
 
+namespace {
+
+/// Refuses an output or a state of another shape than the cell says: broadcasting and later steps would take
+/// some of them.
+template <class T>
+void check_step(const RecurrentCell<T>& cell, const RecurrentOutput<T>& out,
+                const std::vector<std::size_t>& sizes, std::size_t batch) {
+    const auto check = [&](const std::string& what, const Variable<T>& value, std::size_t size,
+                           const char* named) {
+        if (value && value.shape() == Shape{batch, size}) return;
+        throw ShapeError(fmt::format("{}: its step gave {} of shape {}, expected [batch={}, {}={}]",
+                                     cell.description(), what, value ? to_string(value.shape()) : "nothing",
+                                     batch, named, size));
+    };
+    check("an output", out.output, cell.output_size(), "output_size");
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+        check(fmt::format("a state {}", i), out.states[i], sizes[i], "state_size");
+}
+
+}  // namespace
+
 template <class T>
 typename RecurrentCell<T>::States RecurrentCell<T>::get_initial_state(std::size_t batch_size) const {
     States states;
@@ -27,6 +48,7 @@ RecurrentOutput<T> RecurrentCell<T>::operator()(const Variable<T>& x, const Stat
         throw ValueError(fmt::format("{}: its step gave {} states, its state_size names {}",
                                      this->description(), out.states.size(), sizes.size()));
     }
+    check_step(*this, out, sizes, x.shape()[0]);
     return out;
 }
 

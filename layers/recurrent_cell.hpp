@@ -69,7 +69,8 @@ class RecurrentCell : public Module<T> {
     virtual States get_initial_state(std::size_t batch_size) const;
 
     /// One step for x [B, D] and the states after the step before. Builds the cell first where that was not
-    /// done yet. Throws ShapeError when x or a state does not fit, ValueError for another number of states.
+    /// done yet. Throws ShapeError when x or a state does not fit, or the step gives an output or a state of
+    /// another shape than [B, output_size] and [B, U]; ValueError for another number of states.
     RecurrentOutput<T> operator()(const Variable<T>& x, const States& states);
 
     /// D of the inputs it was built for, or `unknown`.
@@ -99,6 +100,10 @@ class RecurrentCell : public Module<T> {
 
     /// Computes one step.
     virtual RecurrentOutput<T> step(const Variable<T>& x, const States& states) = 0;
+
+    void call_to_build(const std::vector<Variable<T>>& inputs) override {
+        step(inputs[0], get_initial_state(inputs[0].shape()[0]));
+    }
 
   private:
     using Module<T>::operator();

@@ -82,7 +82,11 @@ RecurrentOutput<T> RNN<T>::run(const Variable<T>& x, const States& initial_state
 template <class T>
 RecurrentOutput<T> RNN<T>::run_sequence(const Variable<T>& x, const States& initial_state) {
     const std::size_t B = x.shape()[0], steps = x.shape()[1];
-    States states = initial_state.empty() ? cell_->get_initial_state(B) : initial_state;
+    States states = initial_state;
+    if (states.empty()) {
+        states = cell_->get_initial_state(B);
+        detail::check_states(cell_->description(), "initial state", states, cell_->state_size(), B);
+    }
     const Variable<T> zero = constant(zeros<T>({B, cell_->output_size()}));
     Variable<T> output = zero;
     std::vector<Variable<T>> outputs;

@@ -245,10 +245,10 @@ TEST_CASE("attention refuses what does not fit with axes and sizes") {
     const auto query = random({2, 3, 4}, 1), value = random({2, 5, 4}, 2);
     Attention<double> layer({.name = "a"});
     CHECK_THROWS_WITH_AS(layer(query),
-                         "Attention \"a\": takes {query, value} or {query, value, key}, got one input",
+                         "Attention \"a\": takes {query, value} or {query, value, key}, got 1 input",
                          ValueError);
     CHECK_THROWS_WITH_AS(layer({query}),
-                         "Attention \"a\": takes {query, value} or {query, value, key}, got 1 inputs",
+                         "Attention \"a\": takes {query, value} or {query, value, key}, got 1 input",
                          ValueError);
     CHECK_THROWS_WITH_AS(
         layer({query, random({2, 5, 3}, 2)}),

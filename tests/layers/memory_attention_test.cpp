@@ -236,7 +236,7 @@ TEST_CASE("what does not fit is refused with axes and sizes") {
                          ValueError);
     CHECK_THROWS_WITH_AS(layer.attend(query, {}),
                          "BahdanauAttention \"a\": attend needs a memory that prepare gave", ValueError);
-    CHECK_THROWS_WITH_AS(layer(query), "BahdanauAttention \"a\": takes {query, memory}, got one input",
+    CHECK_THROWS_WITH_AS(layer(query), "BahdanauAttention \"a\": takes {query, memory}, got 1 input",
                          ValueError);
     CHECK_THROWS_WITH_AS(layer({query, memory, memory}),
                          "BahdanauAttention \"a\": takes {query, memory}, got 3 inputs", ValueError);
@@ -246,7 +246,7 @@ TEST_CASE("what does not fit is refused with axes and sizes") {
                          ShapeError);
     CHECK_FALSE(layer.built());
     layer({query, memory});
-    CHECK_THROWS_WITH_AS(layer({query}), "BahdanauAttention \"a\": takes {query, memory}, got 1 inputs",
+    CHECK_THROWS_WITH_AS(layer({query}), "BahdanauAttention \"a\": takes {query, memory}, got 1 input",
                          ValueError);
     CHECK_THROWS_WITH_AS(
         layer({query, random({2, 5, 3}, 2)}),

@@ -82,7 +82,115 @@ TEST_CASE("a model takes several inputs and gives several outputs") {
     CHECK(y[1].shape() == Shape{2, 2});
     CHECK(model.output_shape() == PartialShape{unknown, 1});
     CHECK_THROWS_WITH_AS(model({first}), "Model \"similarity\": takes 2 inputs, got 1", ValueError);
-    CHECK_THROWS_WITH_AS(model(first), "Model \"similarity\": has no call with one input", ValueError);
+    CHECK_THROWS_WITH_AS(model(first), "Model \"similarity\": takes 2 inputs, got 1", ValueError);
+}
+
+TEST_CASE("a model with call_several alone takes one input like any other") {
+    // Two outputs of one input.
+    class Heads : public Model<double> {
+      protected:
+        void members(Members<double>& m) override {
+            m.child("first", first_);
+            m.child("second", second_);
+        }
+        std::vector<Variable<double>> call_several(const std::vector<Variable<double>>& inputs) override {
+            check_inputs(inputs, 1);
+            return {first_(inputs[0]), second_(inputs[0])};
+        }
+
+      private:
+        Dense<double> first_{{.units = 2}}, second_{{.units = 3}};
+    };
+    Heads model;
+    const Variable<double> x = constant(ones<double>({4, 5}));
+    const Variable<double> y = model(x);
+    CHECK(y.shape() == Shape{4, 2});
+    CHECK(y.value() == model({x})[0].value());
+    class Nothing : public Model<double> {};
+    CHECK_THROWS_WITH_AS(Nothing()(x), "Model: has neither call nor call_several", ValueError);
+    CHECK_THROWS_WITH_AS(Nothing()({x}), "Model: has neither call nor call_several", ValueError);
+}
+
+TEST_CASE("a user's model is built with all of its layers, or not at all") {
+    Tagger built, called;
+    built.set_training(true);
+    built.build({unknown, 4});
+    CHECK(built.built());
+    CHECK(built.training());
+    called(constant(zeros<double>({2, 4})));
+    REQUIRE(built.parameters().size() == called.parameters().size());
+    REQUIRE_FALSE(built.parameters().empty());
+    for (std::size_t i = 0; i < built.parameters().size(); ++i)
+        CHECK(built.parameters()[i].variable.shape() == called.parameters()[i].variable.shape());
+    CHECK(weights_to_json(built).find("rnn.recurrent_kernel") != std::string::npos);
+
+    Similarity two;
+    two.build_for({{unknown, 3}, {unknown, 2}});
+    CHECK(two.parameters().size() == 6);
+    CHECK(two.output_shape() == PartialShape{unknown, 1});
+
+    Tagger steps_unknown;
+    CHECK_THROWS_WITH_AS(
+        steps_unknown.build({unknown, unknown}),
+        "Model: cannot be built for (None, None): its layers are built by a call, which needs all "
+        "sizes but that of the batch; call it once with a batch instead",
+        ValueError);
+    CHECK_FALSE(steps_unknown.built());
+    Similarity one;
+    CHECK_THROWS_WITH_AS(
+        one.build({unknown, 3}),
+        "Model \"similarity\": cannot be built for (None, 3): its layers are built by a call, and "
+        "one with zeros threw: Model \"similarity\": takes 2 inputs, got 1; call it once with a "
+        "batch instead",
+        ValueError);
+    CHECK_FALSE(one.built());
+    CHECK_THROWS_WITH_AS(weights_to_json(one), doctest::Contains("has no weights yet"), ValueError);
+}
+
+TEST_CASE("a model whose first call throws is not built") {
+    class Halfway : public Model<double> {
+      public:
+        bool fails = true;
+        Dense<double> first{{.units = 2}}, second{{.units = 2}};
+
+      protected:
+        void members(Members<double>& m) override {
+            m.child("first", first);
+            m.child("second", second);
+        }
+        Variable<double> call(const Variable<double>& x) override {
+            const Variable<double> y = first(x);
+            if (fails) throw ValueError("fails");
+            return second(y);
+        }
+    };
+    Halfway model;
+    const Variable<double> x = constant(ones<double>({1, 3}));
+    CHECK_THROWS_WITH_AS(model(x), "fails", ValueError);
+    CHECK_FALSE(model.built());
+    CHECK_THROWS_WITH_AS(weights_to_json(model), doctest::Contains("has no weights yet"), ValueError);
+    model.fails = false;
+    model(x);
+    CHECK(model.built());
+    CHECK(model.parameters().size() == 4);
+    model.fails = true;
+    CHECK_THROWS_AS(model(x), ValueError);
+    CHECK(model.built());
+}
+
+TEST_CASE("building by a call forgets what the call made the model remember") {
+    class Stateful : public Model<double> {
+      public:
+        LSTM<double> rnn{{.units = 2, .stateful = true}};
+
+      protected:
+        void members(Members<double>& m) override { m.child("rnn", rnn); }
+        Variable<double> call(const Variable<double>& x) override { return rnn(x); }
+    };
+    Stateful model;
+    model.build({unknown, 3, 1});
+    CHECK(model.rnn.states().empty());
+    CHECK(model(constant(ones<double>({4, 3, 1}))).shape() == Shape{4, 2});
 }
 
 TEST_CASE("a layer used twice has its parameters once, with the gradients of both uses") {

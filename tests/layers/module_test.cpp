@@ -147,7 +147,8 @@ TEST_CASE("bad members are refused by name") {
     CHECK_THROWS_AS(Odd(2).parameters(), ValueError);
     CHECK_THROWS_AS(Odd(3).parameters(), ValueError);
     Odd odd(4);
-    CHECK_THROWS_WITH_AS(odd(constant(ones<double>({1}))), "Odd: has no call with one input", ValueError);
+    CHECK_THROWS_WITH_AS(odd(constant(ones<double>({1}))),
+                         "Odd: a member is named \"\"; names are not empty and hold no dot", ValueError);
     CHECK_THROWS_AS(odd.compute_output_shape({1}), ValueError);
 }
 

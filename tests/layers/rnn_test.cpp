@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -23,6 +24,7 @@
 #include "seqgrad/core/ops/slice.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
+#include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/sequential.hpp"
@@ -71,6 +73,43 @@ class ForgetfulCell : public RecurrentCell<double> {
     }
 };
 
+/// Says that it has 2 units, and gives what it is told to.
+class WrongCell : public RecurrentCell<double> {
+  public:
+    WrongCell(Shape output, Shape state) : output_(std::move(output)), state_(std::move(state)) {}
+    std::string type() const override { return "WrongCell"; }
+    std::vector<std::size_t> state_size() const override { return {2}; }
+    States get_initial_state(std::size_t batch) const override {
+        return {constant(zeros<double>({batch, initial}))};
+    }
+    std::size_t initial = 2;
+
+  protected:
+    RecurrentOutput<double> step(const Variable<double>&, const States&) override {
+        return {constant(ones<double>(output_)), {constant(ones<double>(state_))}};
+    }
+
+  private:
+    Shape output_, state_;
+};
+
+/// A cell with a layer inside, which only its step knows the input of.
+class LayeredCell : public RecurrentCell<double> {
+  public:
+    std::string type() const override { return "LayeredCell"; }
+    std::vector<std::size_t> state_size() const override { return {2}; }
+
+  protected:
+    void members(Members<double>& m) override { m.child("dense", dense_); }
+    RecurrentOutput<double> step(const Variable<double>& x, const States& states) override {
+        const Variable<double> h = tanh(dense_(concatenate({x, states[0]}, -1)));
+        return {h, {h}};
+    }
+
+  private:
+    Dense<double> dense_{{.units = 2}};
+};
+
 Variable<double> random(const Shape& shape, std::int64_t seed) {
     return constant(Generator(seed).normal<double>(shape));
 }
@@ -113,6 +152,47 @@ TEST_CASE("a masked step leaves a user's cell as it was") {
     CHECK(out.output.value()(0, 0, 0) == 0.0);
     CHECK(out.output.value()(0, 2, 0) == out.output.value()(0, 1, 0));
     CHECK(out.output.mask() == x.mask());
+}
+
+TEST_CASE("a cell's output and states have the shapes that it says") {
+    const auto x = random({3, 4, 2}, 1), masked = x.with_mask(ones<bool>({3, 4}));
+    const auto refusal = [&](const Shape& output, const Shape& state) {
+        std::string message;
+        for (const Variable<double>& input : {x, masked}) {
+            RNN<double> layer(WrongCell(output, state));
+            try {
+                layer(input);
+                return std::string("nothing");
+            } catch (const ShapeError& error) {
+                message = error.what();
+            }
+        }
+        return message;
+    };
+    CHECK(refusal({3, 2}, {3, 2}) == "nothing");
+    CHECK(refusal({}, {3, 2}) ==
+          "WrongCell: its step gave an output of shape [], expected [batch=3, output_size=2]");
+    CHECK(refusal({3, 4}, {3, 2}) ==
+          "WrongCell: its step gave an output of shape [3, 4], expected [batch=3, output_size=2]");
+    CHECK(refusal({1, 2}, {3, 2}).find("[1, 2]") != std::string::npos);
+    CHECK(refusal({3, 2}, {}) ==
+          "WrongCell: its step gave a state 0 of shape [], expected [batch=3, state_size=2]");
+    CHECK(refusal({3, 2}, {3, 4}).find("a state 0 of shape [3, 4]") != std::string::npos);
+    WrongCell wrong_start({3, 2}, {3, 2});
+    wrong_start.initial = 5;
+    RNN<double> layer(std::move(wrong_start));
+    CHECK_THROWS_WITH_AS(layer(random({3, 0, 2}, 1)),
+                         "WrongCell: expected initial state 0 of shape [batch=3, units=2], got [3, 5]",
+                         ShapeError);
+}
+
+TEST_CASE("a cell is built with the layers inside") {
+    RNN<double> built{LayeredCell()}, called{LayeredCell()};
+    built.build({unknown, 4, 3});
+    REQUIRE(built.parameters().size() == 2);
+    CHECK(built.parameters()[0].variable.shape() == Shape{5, 2});
+    called(random({2, 4, 3}, 1));
+    CHECK(called.parameters()[0].variable.shape() == Shape{5, 2});
 }
 
 TEST_CASE("wrong cells and states are named") {
