@@ -113,5 +113,6 @@
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/metrics.hpp"
 #include "seqgrad/train/progress.hpp"
+#include "seqgrad/train/report.hpp"
 #include "seqgrad/train/trainer.hpp"
 #include "seqgrad/train/training_state.hpp"

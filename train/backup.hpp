@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,7 +23,7 @@ struct BackupAndRestore {
     std::size_t keep = 3;           ///< checkpoints that are there at a time, at least 1
     bool delete_checkpoint = true;  ///< removes them when the run has come to its end
     /// What is told that a damaged checkpoint was left aside.
-    std::function<void(const std::string& message)> report = report_to_cerr;
+    Report report = report_to_cerr;
 
     template <class T>
     std::shared_ptr<Callback<T>> make() const;

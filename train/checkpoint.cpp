@@ -5,7 +5,6 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <iostream>
 #include <limits>
 #include <map>
 #include <system_error>
@@ -363,10 +362,6 @@ TrainingState<T> load_checkpoint(const std::filesystem::path& path, const LoadOp
         detail::JsonContent content(file, options.limits);
         return read_checkpoint<T>(content);
     });
-}
-
-void report_to_cerr(const std::string& message) {
-    std::cerr << message << std::endl;
 }
 
 template <class T>

@@ -2,13 +2,13 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "seqgrad/layers/files/file_options.hpp"
+#include "seqgrad/train/report.hpp"
 #include "seqgrad/train/training_state.hpp"
 
 namespace seqgrad {
@@ -40,9 +40,6 @@ void save_checkpoint(const TrainingState<T>& state, const std::filesystem::path&
 template <class T>
 TrainingState<T> load_checkpoint(const std::filesystem::path& path, const LoadOptions& options = {});
 
-/// What CheckpointFolder says unless told otherwise: a line on std::cerr.
-void report_to_cerr(const std::string& message);
-
 /// A folder with the last checkpoints of a run: "checkpoint-1.json", "checkpoint-2.json" and so on.
 ///
 /// However a save ends, also by the loss of the process, the checkpoints of the saves before it are there and
@@ -50,7 +47,7 @@ void report_to_cerr(const std::string& message);
 template <class T>
 class CheckpointFolder {
   public:
-    using Report = std::function<void(const std::string& message)>;
+    using Report = seqgrad::Report;
 
     /// Where to go on from.
     struct Found {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -90,6 +91,7 @@ class Trainer<T>::Fit {
     std::optional<Batch<T>> next_batch();
     bool steps();
     bool step(const Batch<T>& batch);
+    void report_untrained();
     void end_epoch();
     Logs logs() const;
     std::size_t known_steps() const { return limit_ ? *limit_ : source_.size().value_or(0); }
@@ -117,6 +119,7 @@ class Trainer<T>::Fit {
     GeneratorState order_;     // at the beginning of the pass over the data
     std::size_t batches_ = 0;  // taken of it
     bool passing_ = false;     // whether there is a pass
+    bool untrained_told_ = false;
     History history_;
 };
 
@@ -312,8 +315,28 @@ bool Trainer<T>::Fit::step(const Batch<T>& batch) {
     } catch (const ValueError& error) {
         throw ValueError(at(error));
     }
+    report_untrained();
     ++step_;
     return true;
+}
+
+/// After the first step of the run, tells which parameters its loss does not depend on.
+template <class T>
+void Trainer<T>::Fit::report_untrained() {
+    if (std::exchange(untrained_told_, true) || !options_.report) return;
+    constexpr std::size_t most = 10;
+    std::vector<std::string> names;
+    for (const NamedParameter<T>& p : run_.model.parameters())
+        if (p.variable.requires_grad() && !p.variable.has_grad()) names.push_back(p.name);
+    if (names.empty()) return;
+    const std::size_t shown = std::min(most, names.size());
+    options_.report(
+        fmt::format("fit: the loss does not depend on {} of the parameters of {}, which stay as they are: "
+                    "{}{}; of a model "
+                    "with several outputs the first one is trained",
+                    names.size(), run_.model.description(),
+                    fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                    shown < names.size() ? ", ..." : ""));
 }
 
 /// Makes the steps of the epoch that are left, and says whether none is left afterwards.

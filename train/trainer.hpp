@@ -22,6 +22,7 @@
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/metrics.hpp"
 #include "seqgrad/train/progress.hpp"
+#include "seqgrad/train/report.hpp"
 
 namespace seqgrad {
 
@@ -69,6 +70,8 @@ struct FitOptions {
     Generator* generator = nullptr;
     /// Where and how progress is shown.
     ProgressOptions progress = {};
+    /// What is told after the first step which parameters get no gradient.
+    Report report = report_to_cerr;
 };
 
 /// Trains a model with an optimizer and a loss.
@@ -81,7 +84,8 @@ struct FitOptions {
 /// after every update, what the mask of the model's output leaves out does not count (losses.hpp), and
 /// metrics look away from sample weights.
 ///
-/// Of a model with several outputs the first one is trained and measured.
+/// Of a model with several outputs the first one is trained and measured. What leads to the others alone gets
+/// no gradient and stays as it is; `fit` reports such parameters by name (FitOptions::report).
 ///
 /// The model stays the user's and must outlive the Trainer. While fitting it is in training mode, otherwise
 /// in inference mode; afterwards it is in the mode in which it was.

@@ -26,6 +26,7 @@
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/masking.hpp"
+#include "seqgrad/layers/model.hpp"
 #include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/optim/adam.hpp"
 #include "seqgrad/optim/sgd.hpp"
@@ -781,6 +782,53 @@ TEST_CASE("sources without batches, and with too few of them, are refused") {
     CHECK(thrown_by([&] {
               trainer.fit(data, {.validation_data = data, .validation_source = &batches, .verbose = 0});
           }) == "ValueError: fit: give either validation_data or a validation_source");
+}
+
+TEST_CASE("a model with call_several alone is trained, and heads without a loss are named") {
+    class Heads : public Model<double> {
+      public:
+        explicit Heads(bool two) : two_(two) {}
+
+      protected:
+        void members(Members<double>& m) override {
+            m.child("body", body_);
+            m.child("value", value_);
+            m.child("other", other_);
+        }
+        std::vector<Variable<double>> call_several(const std::vector<Variable<double>>& inputs) override {
+            check_inputs(inputs, 1);
+            const Variable<double> h = body_(inputs[0]);
+            if (!two_) return {value_(h)};
+            return {value_(h), other_(h)};
+        }
+
+      private:
+        bool two_;
+        Dense<double> body_{{.units = 4}}, value_{{.units = 1}}, other_{{.units = 2}};
+    };
+    set_random_seed(1);
+    const Dataset<double> data = line<double>(20);
+    for (const bool two : {true, false}) {
+        Heads model(two);
+        std::vector<std::string> reports;
+        Trainer trainer(model, Adam<double>({.learning_rate = 0.05}), MeanSquaredError{});
+        const FitOptions<double> options{
+            .epochs = 150, .verbose = 0, .seed = 1, .report = [&](const std::string& message) {
+                reports.push_back(message);
+            }};
+        CHECK(trainer.fit(data, options)["loss"].back() < 1e-3);
+        CHECK(trainer.evaluate(data)["loss"] < 1e-3);
+        CHECK(trainer.predict(data.x).shape() == Shape{20, 1});
+        if (two) {
+            CHECK(reports ==
+                  std::vector<std::string>{
+                      "fit: the loss does not depend on 2 of the parameters of Model, which stay as "
+                      "they are: other.kernel, other.bias; of a model with several outputs the first "
+                      "one is trained"});
+        } else {
+            CHECK(reports.empty());  // what is not built is no parameter
+        }
+    }
 }
 
 TEST_CASE("a model of several inputs is trained, evaluated and asked like any other") {
