@@ -133,8 +133,9 @@ Tensor<T> from_integers(const Tensor<std::int64_t>& integers) {
     for (const std::int64_t i : elements(integers)) {
         if (i > largest || i < -largest) {
             throw ValueError(
-                fmt::format("from_integers: {} lies outside [-{}, {}], the integers that {} holds exactly", i,
-                            largest, largest, sizeof(T) == sizeof(float) ? "float" : "double"));
+                fmt::format("from_integers: {} lies outside [-{}, {}], the integers that {} holds exactly{}",
+                            i, largest, largest, sizeof(T) == sizeof(float) ? "float" : "double",
+                            sizeof(T) == sizeof(float) ? "; use double, or smaller numbers" : ""));
         }
     }
     return cast<T>(integers);

@@ -48,13 +48,27 @@ void Embedding<T>::build_parameters(const PartialShape& input_shape) {
 template <class T>
 Variable<T> Embedding<T>::call(const Variable<T>& x) {
     compute_output_shape(any_batch(x.shape()));
-    const Tensor<std::int64_t> ids = detail::whole_numbers(this->description() + ": ids", x.value());
+    return look_up(detail::whole_numbers(this->description() + ": ids", x.value()));
+}
+
+template <class T>
+Variable<T> Embedding<T>::operator()(const Tensor<std::int64_t>& ids) {
+    const PartialShape shape = any_batch(Shape(ids.shape().begin(), ids.shape().end()));
+    const PartialShape output_shape = compute_output_shape(shape);
+    this->build(shape);
+    Variable<T> y = look_up(ids);
+    if (this->output_shape() != output_shape) this->set_output_shape(*this, output_shape);
+    return y;
+}
+
+template <class T>
+Variable<T> Embedding<T>::look_up(const Tensor<std::int64_t>& ids) const {
     Mask counts(ids.shape());
     for (std::size_t i = 0; i < ids.size(); ++i) {
         const std::int64_t id = ids.data()[i];
         if (id < 0 || static_cast<std::uint64_t>(id) >= config_.input_dim) {
             throw ValueError(fmt::format("{}: ids: element {} of {} is {}, outside [0, input_dim={})",
-                                         this->description(), i, to_string(x.shape()), id,
+                                         this->description(), i, to_string(ids.shape()), id,
                                          config_.input_dim));
         }
         counts.data()[i] = id != 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "seqgrad/layers/constraints.hpp"
@@ -23,16 +24,20 @@ struct EmbeddingConfig {
 
 /// A vector for each of V ids, learnt: y[b, t] = embeddings[x[b, t]].
 ///
-/// x [B, ...] holds ids, whole numbers in [0, V) stored in T (a float tells them apart up to 2^24); y [B,
-/// ..., output_dim]. Parameter: `embeddings` [V, output_dim]. No gradient flows to x. With `mask_zero` y has
-/// the mask x != 0; without it a mask of x ends here. Throws ValueError for sizes of 0 and, naming its place,
-/// for an element of x that is not such an id; ShapeError for an input of rank 0.
+/// x [B, ...] holds ids, whole numbers in [0, V): integers, or stored in T, of which a float tells them apart
+/// up to 2^24; y [B, ..., output_dim]. Parameter: `embeddings` [V, output_dim]. No gradient flows to x. With
+/// `mask_zero` y has the mask x != 0; without it a mask of x ends here. Throws ValueError for sizes of 0 and,
+/// naming its place, for an element of x that is not such an id; ShapeError for an input of rank 0.
 template <class T>
 class Embedding : public Module<T> {
   public:
     using Config = EmbeddingConfig;
 
     explicit Embedding(EmbeddingConfig config);
+
+    using Module<T>::operator();
+    /// The same for ids [B, ...] as integers, of any size. Throws as for ids in T.
+    Variable<T> operator()(const Tensor<std::int64_t>& ids);
 
     const EmbeddingConfig& config() const noexcept { return config_; }
     const Variable<T>& embeddings() const noexcept { return embeddings_; }
@@ -47,6 +52,8 @@ class Embedding : public Module<T> {
     Variable<T> call(const Variable<T>& x) override;
 
   private:
+    Variable<T> look_up(const Tensor<std::int64_t>& ids) const;
+
     EmbeddingConfig config_;
     Variable<T> embeddings_;
 };

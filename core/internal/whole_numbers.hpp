@@ -22,7 +22,14 @@ Tensor<std::int64_t> whole_numbers(std::string_view what, const Tensor<T>& store
     const T limit = std::ldexp(T{1}, std::numeric_limits<T>::digits);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         const T v = stored.data()[i];
-        if (!(std::abs(v) <= limit && std::trunc(v) == v)) {
+        if (std::isfinite(v) && std::abs(v) > limit) {
+            throw ValueError(
+                fmt::format("{}: element {} of {} is {:.0f}, but {} tells whole numbers apart only up "
+                            "to {:.0f}; give them as integers or in double",
+                            what, i, to_string(stored.shape()), v,
+                            sizeof(T) == sizeof(float) ? "float" : "double", limit));
+        }
+        if (!(std::trunc(v) == v) || std::isinf(v)) {
             throw ValueError(fmt::format("{}: element {} of {} is {}, not a whole number", what, i,
                                          to_string(stored.shape()), v));
         }

@@ -45,7 +45,7 @@ TEST_CASE("integers are stored exactly or refused") {
     CHECK_THROWS_WITH_AS(
         from_integers<float>(tensor<std::int64_t>({1}, {largest + 1})),
         "from_integers: 16777217 lies outside [-16777216, 16777216], the integers that float holds "
-        "exactly",
+        "exactly; use double, or smaller numbers",
         ValueError);
     CHECK(from_integers<double>(tensor<std::int64_t>({1}, {largest + 1}))(0) == 16777217);
     CHECK_THROWS_AS(from_integers<double>(tensor<std::int64_t>({1}, {-(std::int64_t{1} << 53) - 1})),

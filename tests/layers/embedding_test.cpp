@@ -1,5 +1,7 @@
 #include "seqgrad/layers/embedding.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 
 #include <doctest/doctest.h>
@@ -22,6 +24,32 @@ TEST_CASE("Embedding looks up a row for every id") {
     backward(y, tensor<double>({1, 3, 2}, {1, 2, 3, 4, 5, 6}));
     CHECK(table.grad() == tensor<double>({4, 2}, {3, 4, 0, 0, 0, 0, 6, 8}));
     CHECK(layer.compute_output_shape({unknown}) == PartialShape{unknown, 2});
+}
+
+TEST_CASE("Embedding takes ids as integers, and says which ones a float does not tell apart") {
+    constexpr std::size_t most = std::size_t{1} << 24;
+    Embedding<float> layer(
+        {.input_dim = most + 4, .output_dim = 1, .embeddings_initializer = Zeros{}, .mask_zero = true});
+    layer.build({unknown});
+    Variable<float> table = layer.embeddings();
+    Tensor<float> rows = table.value();
+    rows.data()[most] = 1;
+    rows.data()[most + 1] = 2;
+    table.assign(rows);
+    const auto id = static_cast<std::int64_t>(most);
+    const Variable<float> y = layer(tensor<std::int64_t>({1, 3}, {0, id, id + 1}));
+    CHECK(y.value() == tensor<float>({1, 3, 1}, {0, 1, 2}));
+    CHECK(*y.mask() == tensor<bool>({1, 3}, {false, true, true}));
+    CHECK(layer.output_shape() == PartialShape{unknown, 3, 1});
+    CHECK_THROWS_WITH_AS(layer(tensor<std::int64_t>({1}, {id + 4})),
+                         "Embedding: ids: element 0 of [1] is 16777220, outside [0, input_dim=16777220)",
+                         ValueError);
+    CHECK_THROWS_AS(layer(tensor<std::int64_t>({}, {1})), ShapeError);
+    CHECK_THROWS_WITH_AS(
+        layer(constant(tensor<float>({1}, {16777218}))),
+        "Embedding: ids: element 0 of [1] is 16777218, but float tells whole numbers apart only up "
+        "to 16777216; give them as integers or in double",
+        ValueError);
 }
 
 TEST_CASE("Embedding starts uniform in +-0.05, as in Keras") {

@@ -831,6 +831,52 @@ TEST_CASE("a model with call_several alone is trained, and heads without a loss 
     }
 }
 
+TEST_CASE("ids and labels are given as integers all the way") {
+    // Which of two words comes first.
+    const Tensor<std::int64_t> ids = tensor<std::int64_t>({4, 2}, {1, 2, 2, 1, 1, 1, 2, 2});
+    const Tensor<std::int64_t> labels = tensor<std::int64_t>({4}, {0, 1, 0, 1});
+    const auto made = [] {
+        set_random_seed(1);
+        Sequential<float> model;
+        model.add(Embedding<float>({.input_dim = 3, .output_dim = 4}));
+        model.add(LSTM<float>({.units = 4}));
+        model.add(Dense<float>({.units = 2}));
+        return model;
+    };
+    Sequential<float> model = made(), same = made();
+    const SparseCategoricalCrossentropy loss{.from_logits = true};
+    Trainer trainer(model, Adam<float>({.learning_rate = 0.05f}), loss, {SparseCategoricalAccuracy{}});
+    Trainer stored(same, Adam<float>({.learning_rate = 0.05f}), loss, {SparseCategoricalAccuracy{}});
+    const FitOptions<float> options{.epochs = 40, .verbose = 0, .seed = 1};
+    set_random_seed(2);
+    const History history = trainer.fit({.x = ids, .y = labels}, options);
+    set_random_seed(2);
+    const Tensor<float> x = from_integers<float>(ids), y = from_integers<float>(labels);
+    CHECK(history["loss"] == stored.fit({.x = x, .y = y}, options)["loss"]);
+    CHECK(trainer.evaluate({.x = ids, .y = labels})["sparse_categorical_accuracy"] == 1.0);
+    CHECK(trainer.predict(ids) == stored.predict(x));
+    CHECK(trainer.train_on_batch(ids, labels) == stored.train_on_batch(x, y));
+    CHECK(trainer.train_on_batch(x, labels) == stored.train_on_batch(x, y));
+    CHECK(trainer.train_on_batch(ids, y) == stored.train_on_batch(x, y));
+    // None is rounded to its neighbour.
+    const Tensor<std::int64_t> large = tensor<std::int64_t>({1, 1}, {16777217});
+    const std::string refused =
+        "ValueError: from_integers: 16777217 lies outside [-16777216, 16777216], the integers "
+        "that float holds exactly; use double, or smaller numbers";
+    CHECK(thrown_by([&] { return Dataset<float>{.x = large, .y = labels}.size(); }) == refused);
+    CHECK(thrown_by([&] { return Dataset<float>{.x = x, .y = large}.size(); }) == refused);
+    CHECK(thrown_by([&] { return Dataset<float>{.x = x, .y = y, .more_inputs = {large}}.size(); }) ==
+          refused);
+    Dataset<float> data{.x = x, .y = y};
+    CHECK(thrown_by([&] { data.y = large; }) == refused);
+    CHECK(data.y == y);
+    data.y = labels;
+    CHECK(data.y == y);
+    CHECK(thrown_by([&] { trainer.predict(large); }) == refused);
+    CHECK(thrown_by([&] { trainer.train_on_batch(large, labels); }) == refused);
+    CHECK(Dataset<double>{.x = large, .y = large}.x(0, 0) == 16777217.0);
+}
+
 TEST_CASE("a model of several inputs is trained, evaluated and asked like any other") {
     // y = scale x + other, of which the scale is learnt.
     class Sum : public Module<double> {
