@@ -36,6 +36,10 @@ SearchRows::SearchRows(const char* function, std::size_t batch, const SearchConf
         throw ValueError(fmt::format("{}: length_penalty must be finite and not below 0, got {}", function,
                                      config.length_penalty));
     }
+    if (config.early_stopping < EarlyStop::never || config.early_stopping > EarlyStop::always) {
+        throw ValueError(fmt::format("{}: early_stopping must be never, unlikely or always, got {}", function,
+                                     static_cast<int>(config.early_stopping)));
+    }
 }
 
 void SearchRows::check_shape(const Shape& shape) {
@@ -110,7 +114,7 @@ void GreedyRows::advance(const Tensor<T>& log_probabilities) {
         if (token < 0) dead_end(sample);
         Hypothesis& hypothesis = hypotheses_[sample];
         hypothesis.tokens.push_back(token);
-        hypothesis.log_probability += best;
+        hypothesis.log_probability += std::min(best, 0.0);
         hypothesis.score = score(hypothesis.log_probability, length_ + 1);
         hypothesis.ended = token == config_.end_token;
         if (hypothesis.ended || length_ + 1 == config_.max_length) continue;
@@ -146,7 +150,7 @@ std::vector<BeamRows::Continuation> BeamRows::best_continuations(std::size_t sam
         for (std::size_t v = 0; v < V; ++v) {
             const auto p = static_cast<double>(log_probabilities[beam * V + v]);
             check(p, sample, v);
-            const Continuation next{beam, v, p, beams[beam].log_probability + p};
+            const Continuation next{beam, v, p, beams[beam].log_probability + std::min(p, 0.0)};
             if (next.total == impossible) continue;
             if (best.size() < wanted) {
                 best.push_back(next);
@@ -162,11 +166,20 @@ std::vector<BeamRows::Continuation> BeamRows::best_continuations(std::size_t sam
     return best;
 }
 
-void BeamRows::finish(std::vector<Hypothesis>& found) const {
+void BeamRows::keep_best(std::vector<Hypothesis>& found) const {
     std::sort(found.begin(), found.end(), [](const Hypothesis& a, const Hypothesis& b) {
         return a.score != b.score ? a.score > b.score : a.tokens < b.tokens;
     });
     if (found.size() > config_.beam_width) found.resize(config_.beam_width);
+}
+
+/// Whether no sequence can take the place of a result, if the likeliest that is followed has this
+/// log-probability. The results are sorted.
+bool BeamRows::is_finished(const std::vector<Hypothesis>& found, double best_followed) const {
+    if (found.size() < config_.beam_width) return false;
+    if (config_.early_stopping == EarlyStop::always) return true;
+    const bool longer = config_.early_stopping == EarlyStop::never;
+    return score(best_followed, longer ? config_.max_length : length_ + 1) <= found.back().score;
 }
 
 template <class T>
@@ -201,10 +214,8 @@ void BeamRows::advance(const Tensor<T>& log_probabilities) {
         }
         row += beams.size();
         beams.clear();
-        if (last || next.empty() || found.size() >= width) {
-            finish(found);
-            continue;
-        }
+        keep_best(found);
+        if (next.empty() || is_finished(found, next.front().log_probability)) continue;
         for (const Beam& beam : next) tokens.push_back(beam.tokens.back());
         rows.insert(rows.end(), next_rows.begin(), next_rows.end());
         beams = std::move(next);

@@ -31,14 +31,28 @@
 
 namespace seqgrad {
 
+/// When a beam search ends for a sample that has `beam_width` results, before max_length: the three meanings
+/// of `early_stopping` in Hugging Face's `generate`.
+enum class EarlyStop {
+    /// If no sequence that is followed can beat the worst of the results any more, however it goes on
+    /// ("never"). Its probability can only fall, and its score is largest at max_length.
+    never,
+    /// If none would beat it with the score that it has at its present length (False). With a length penalty
+    /// one that gets longer might; without one this is the same as `never`.
+    unlikely,
+    /// At once (True), even if a sequence that is followed is better than the results.
+    always,
+};
+
 /// How to search. Lengths are in tokens; the token that ends a sequence counts, the one that starts it does
 /// not.
 struct SearchConfig {
-    std::int64_t start_token = -1;               ///< what the first step is given; has to be set
-    std::optional<std::int64_t> end_token = {};  ///< ends a sequence; none: all have max_length
-    std::size_t max_length = 0;                  ///< of a sequence; has to be set
-    std::size_t beam_width = 4;                  ///< sequences followed at once for each sample; at least 1
-    double length_penalty = 0.0;                 ///< the alpha of Hypothesis::score; finite, >= 0
+    std::int64_t start_token = -1;                ///< what the first step is given; has to be set
+    std::optional<std::int64_t> end_token = {};   ///< ends a sequence; none: all have max_length
+    std::size_t max_length = 0;                   ///< of a sequence; has to be set
+    std::size_t beam_width = 4;                   ///< sequences followed at once for each sample; at least 1
+    double length_penalty = 0.0;                  ///< the alpha of Hypothesis::score; finite, >= 0
+    EarlyStop early_stopping = EarlyStop::never;  ///< of a beam search
 };
 
 /// A sequence that a search found.
@@ -132,7 +146,8 @@ class BeamRows : public SearchRows {
     static bool better(const Continuation& a, const Continuation& b);
     template <class T>
     std::vector<Continuation> best_continuations(std::size_t sample, const T* log_probabilities) const;
-    void finish(std::vector<Hypothesis>& found) const;
+    void keep_best(std::vector<Hypothesis>& found) const;
+    bool is_finished(const std::vector<Hypothesis>& found, double best_followed) const;
 
     std::vector<std::vector<Beam>> live_;         // of each sample, best first
     std::vector<std::vector<Hypothesis>> found_;  // of each sample
@@ -168,10 +183,10 @@ auto search(Rows rows, State state, Step& step, Reorder& reorder) {
 /// In every step the likeliest token, the smallest of those that tie: one sequence for each sample.
 ///
 /// `start` is the state of `batch` samples. Samples whose sequence has ended take part in no further step.
-/// `reorder(state, rows)` takes rows of the state, as take_rows does. `beam_width` is not used. Throws
-/// ValueError for a start token or max_length that is not set and other settings out of their range, and,
-/// naming step, sample and token, for log-probabilities that are NaN or above 0 or all -inf; ShapeError
-/// unless they are [N, V].
+/// `reorder(state, rows)` takes rows of the state, as take_rows does. `beam_width` and `early_stopping` are
+/// not used. A log-probability above 0 by rounding counts as 0. Throws ValueError for a start token or
+/// max_length that is not set and other settings out of their range, and, naming step, sample and token, for
+/// log-probabilities that are NaN or above 0 or all -inf; ShapeError unless they are [N, V].
 template <class State, class Step, class Reorder = TakeRows>
 std::vector<Hypothesis> greedy_search(std::size_t batch, State start, Step&& step, const SearchConfig& config,
                                       Reorder&& reorder = {}) {
@@ -183,10 +198,11 @@ std::vector<Hypothesis> greedy_search(std::size_t batch, State start, Step&& ste
 ///
 /// A step continues every sequence by every token. Of the continuations by another token than the one that
 /// ends a sequence the `beam_width` likeliest are followed further; one by the end token is a result if it is
-/// among the `beam_width` likeliest of all. A sample is finished when it has `beam_width` results, or at
-/// max_length, where the sequences that have not ended are results too. Of continuations that tie, the one of
-/// the likelier sequence, then that of the smaller token comes first. A width of 1 is a greedy search; one of
-/// all possible sequences finds the best of them all.
+/// among the `beam_width` likeliest of all. A sample is finished at max_length, where the sequences that have
+/// not ended are results too, or before, if it has `beam_width` results and `early_stopping` says so. Of
+/// continuations that tie, the one of the likelier sequence, then that of the smaller token comes first. A
+/// width of 1 without a length penalty is a greedy search; a width of all possible sequences finds the best
+/// of them all.
 ///
 /// Rows of a sample stay side by side; a sample that is finished takes part in no further step. Arguments and
 /// errors are those of greedy_search, and ValueError for a width of 0.

@@ -68,6 +68,42 @@ class Language {
         return found;
     }
 
+    /// A beam search that goes on to max_length whatever it has found, one sequence at a time.
+    std::vector<Hypothesis> beam_to_the_end(std::size_t sample, const SearchConfig& config) const {
+        struct Followed {
+            std::int64_t state;
+            Hypothesis sequence;
+        };
+        std::vector<Followed> live = {{start(sample, sample + 1).first.data()[0], {}}};
+        std::vector<Hypothesis> results;
+        for (std::size_t length = 1; length <= config.max_length; ++length) {
+            std::vector<Followed> longer;
+            for (const Followed& followed : live) {
+                const std::int64_t token = length == 1 ? config.start_token : followed.sequence.tokens.back();
+                const std::int64_t state = next(followed.state, token);
+                for (std::size_t v = 0; v < vocabulary(); ++v)
+                    longer.push_back({state, extended(followed.sequence, state, v, config)});
+            }
+            std::sort(longer.begin(), longer.end(), [](const Followed& a, const Followed& b) {
+                return a.sequence.log_probability > b.sequence.log_probability;
+            });
+            live.clear();
+            for (std::size_t rank = 0; rank < longer.size() && live.size() < config.beam_width; ++rank) {
+                const Hypothesis& sequence = longer[rank].sequence;
+                if (sequence.ended && rank >= config.beam_width) continue;
+                if (sequence.ended || length == config.max_length) {
+                    results.push_back(sequence);
+                } else {
+                    live.push_back(longer[rank]);
+                }
+            }
+        }
+        std::sort(results.begin(), results.end(),
+                  [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
+        if (results.size() > config.beam_width) results.resize(config.beam_width);
+        return results;
+    }
+
     mutable std::size_t steps = 0;
     mutable std::size_t rows = 0;
 
@@ -86,22 +122,28 @@ class Language {
     void extend(std::int64_t state, std::int64_t token, const Hypothesis& before, const SearchConfig& config,
                 std::vector<Hypothesis>& found) const {
         state = next(state, token);
-        const double* logits = logits_.data() + static_cast<std::size_t>(state) * vocabulary();
-        double total = 0;
-        for (std::size_t v = 0; v < vocabulary(); ++v) total += std::exp(logits[v]);
         for (std::size_t v = 0; v < vocabulary(); ++v) {
-            Hypothesis longer = before;
-            longer.tokens.push_back(static_cast<std::int64_t>(v));
-            longer.log_probability += logits[v] - std::log(total);
-            longer.ended = longer.tokens.back() == config.end_token;
-            const auto n = static_cast<double>(longer.tokens.size());
-            longer.score = longer.log_probability / std::pow((5 + n) / 6, config.length_penalty);
+            const Hypothesis longer = extended(before, state, v, config);
             if (longer.ended || longer.tokens.size() == config.max_length) {
                 found.push_back(longer);
             } else {
                 extend(state, longer.tokens.back(), longer, config, found);
             }
         }
+    }
+
+    /// A sequence and one more token, with the score by the formula.
+    Hypothesis extended(Hypothesis sequence, std::int64_t state, std::size_t token,
+                        const SearchConfig& config) const {
+        const double* logits = logits_.data() + static_cast<std::size_t>(state) * vocabulary();
+        double total = 0;
+        for (std::size_t v = 0; v < vocabulary(); ++v) total += std::exp(logits[v]);
+        sequence.tokens.push_back(static_cast<std::int64_t>(token));
+        sequence.log_probability += logits[token] - std::log(total);
+        sequence.ended = sequence.tokens.back() == config.end_token;
+        const auto n = static_cast<double>(sequence.tokens.size());
+        sequence.score = sequence.log_probability / std::pow((5 + n) / 6, config.length_penalty);
+        return sequence;
     }
 
     Tensor<double> logits_;
@@ -120,6 +162,16 @@ auto always(std::vector<double> log_probabilities) {
 
 Tensor<double> no_state(std::size_t batch) {
     return zeros<double>({batch, 1});
+}
+
+void check_same(const std::vector<Hypothesis>& found, const std::vector<Hypothesis>& expected) {
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        CHECK(found[i].tokens == expected[i].tokens);
+        CHECK(found[i].log_probability == Approx(expected[i].log_probability).epsilon(1e-12));
+        CHECK(found[i].score == Approx(expected[i].score).epsilon(1e-12));
+        CHECK(found[i].ended == expected[i].ended);
+    }
 }
 
 }  // namespace
@@ -147,11 +199,14 @@ TEST_CASE("a beam search of width 1 is a greedy search") {
     for (const std::int64_t seed : {1, 2, 3}) {
         const Language language(5, seed);
         for (const double penalty : {0.0, 0.7}) {
-            const SearchConfig config = {.start_token = 1,
-                                         .end_token = 2,
-                                         .max_length = 8,
-                                         .beam_width = 1,
-                                         .length_penalty = penalty};
+            // With a penalty a longer sequence may beat the first that ends.
+            const SearchConfig config = {
+                .start_token = 1,
+                .end_token = 2,
+                .max_length = 8,
+                .beam_width = 1,
+                .length_penalty = penalty,
+                .early_stopping = penalty == 0.0 ? EarlyStop::never : EarlyStop::always};
             const auto greedy = greedy_search(12, language.start(0, 12), language.step(), config);
             const auto beams = beam_search(12, language.start(0, 12), language.step(), config);
             REQUIRE(beams.size() == 12);
@@ -179,13 +234,7 @@ TEST_CASE("a beam of all sequences is an exhaustive search") {
                 for (std::size_t b = 0; b < 3; ++b) {
                     const auto all = language.all(b, config);
                     CHECK(all.size() == (ends ? 1 + 3 + 9 + 27 * 4 : 256));
-                    REQUIRE(beams[b].size() == all.size());
-                    for (std::size_t i = 0; i < all.size(); ++i) {
-                        CHECK(beams[b][i].tokens == all[i].tokens);
-                        CHECK(beams[b][i].log_probability == Approx(all[i].log_probability).epsilon(1e-12));
-                        CHECK(beams[b][i].score == Approx(all[i].score).epsilon(1e-12));
-                        CHECK(beams[b][i].ended == all[i].ended);
-                    }
+                    check_same(beams[b], all);
                 }
             }
         }
@@ -210,6 +259,88 @@ TEST_CASE("a wider beam finds what a greedy search misses") {
     CHECK(beams[0][0].tokens == Tokens{1, 1, 1});
     CHECK(beams[0][0].log_probability == Approx(std::log(0.45 * 0.99 * 0.99)));
     CHECK(beams[0][0].score >= beams[0][1].score);
+}
+
+TEST_CASE("a beam search goes on while it follows a sequence that is likelier than its results") {
+    // Token 2 ends. Of the start A = 0 has 0.5, B = 1 has 0.2 and the end 0.3; A goes on to A, B ends.
+    const auto step = [](const Tensor<std::int64_t>& tokens, const Tensor<double>& before) {
+        Tensor<double> p(Shape{tokens.size(), 3}), now(Shape{tokens.size(), 1});
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            const std::int64_t token = tokens.data()[i];
+            const bool again = token == 0 && before.data()[i] == 0;
+            const std::vector<double> row = token == 9   ? std::vector<double>{0.5, 0.2, 0.3}
+                                            : token == 1 ? std::vector<double>{0.02, 0.03, 0.95}
+                                            : again      ? std::vector<double>{0.005, 0.005, 0.99}
+                                                         : std::vector<double>{0.9, 0.05, 0.05};
+            for (std::size_t v = 0; v < 3; ++v) p.data()[3 * i + v] = std::log(row[v]);
+            now.data()[i] = static_cast<double>(token);
+        }
+        return std::pair(p, now);
+    };
+    SearchConfig config = {.start_token = 9, .end_token = 2, .max_length = 5, .beam_width = 2};
+    const Tensor<double> state = full<double>({1, 1}, -1.0);
+    const Hypothesis greedy = greedy_search(1, state, step, config)[0];
+    CHECK(greedy.tokens == Tokens{0, 0, 2});
+    for (const EarlyStop stop : {EarlyStop::never, EarlyStop::unlikely}) {
+        config.early_stopping = stop;
+        const auto beams = beam_search(1, state, step, config)[0];
+        CHECK(beams[0] == greedy);
+        CHECK(beams[1].tokens == Tokens{2});
+    }
+    config.early_stopping = EarlyStop::always;
+    const auto first = beam_search(1, state, step, config)[0];
+    CHECK(first[0].tokens == Tokens{2});
+    CHECK(first[1].tokens == Tokens{1, 2});
+}
+
+TEST_CASE("a beam search ends no earlier than its results are certain") {
+    // Of 400 tables, how often ending earlier gives other results, and the steps that are made.
+    std::size_t always_differs = 0, unlikely_differs = 0, steps = 0, most_steps = 0;
+    for (std::int64_t seed = 1; seed <= 400; ++seed) {
+        const auto pick = [seed](std::int64_t choices, std::int64_t divisor) {
+            return static_cast<std::size_t>(seed / divisor % choices);
+        };
+        const Language language(3 + pick(3, 1), seed, 0.5 + 0.5 * static_cast<double>(pick(4, 3)));
+        SearchConfig config = {.start_token = 0,
+                               .end_token = 1,
+                               .max_length = 3 + pick(5, 7),
+                               .beam_width = 1 + pick(4, 2),
+                               .length_penalty = 0.6 * static_cast<double>(pick(4, 5))};
+        const auto search = [&] { return beam_search(1, language.start(7, 8), language.step(), config)[0]; };
+        const auto best = search();
+        steps += language.steps;
+        most_steps += config.max_length;
+        check_same(best, language.beam_to_the_end(7, config));
+
+        config.early_stopping = EarlyStop::unlikely;
+        const auto unlikely = search();
+        config.early_stopping = EarlyStop::always;
+        const auto always = search();
+        for (std::size_t i = 0; i < best.size(); ++i) {
+            CHECK(best[i].score >= unlikely[i].score);
+            CHECK(unlikely[i].score >= always[i].score);
+        }
+        always_differs += always != best;
+        unlikely_differs += unlikely != best;
+        if (config.length_penalty == 0) CHECK(unlikely == best);
+
+        config.early_stopping = EarlyStop::never;
+        config.max_length = 4;
+        config.beam_width = 625;
+        check_same(search(), language.all(7, config));
+    }
+    CHECK(steps < most_steps);
+    CHECK(always_differs > 50);
+    CHECK(unlikely_differs > 0);
+    CHECK(unlikely_differs < always_differs);
+}
+
+TEST_CASE("log-probabilities that rounding puts above 0 count as 0") {
+    // Otherwise a sequence that gets longer would get likelier, and no result were ever certain.
+    const auto step = always({1e-6, std::log(0.5)});
+    const SearchConfig config = {.start_token = 0, .end_token = 1, .max_length = 9};
+    CHECK(greedy_search(1, no_state(1), step, config)[0].log_probability == 0);
+    CHECK(beam_search(1, no_state(1), step, config)[0][0].log_probability == 0);
 }
 
 TEST_CASE("the length penalty decides between short and long sequences") {
@@ -392,6 +523,8 @@ TEST_CASE("settings out of their range are refused before the first step") {
             "length_penalty must be finite and not below 0, got -0.5");
     refused({.start_token = 0, .max_length = 3, .length_penalty = infinite},
             "length_penalty must be finite and not below 0, got inf");
+    refused({.start_token = 0, .max_length = 3, .early_stopping = static_cast<EarlyStop>(3)},
+            "early_stopping must be never, unlikely or always, got 3");
     CHECK_THROWS_WITH_AS(
         greedy_search(1, no_state(1), always({-1, -1}), {.start_token = 0, .end_token = 2, .max_length = 3}),
         "greedy_search: end_token 2 is none of the 2 tokens that the step gives log-probabilities "
