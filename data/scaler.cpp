@@ -1,6 +1,7 @@
 #include "seqgrad/data/scaler.hpp"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +10,12 @@
 #include "seqgrad/data/csv_series_reader.hpp"
 
 namespace seqgrad {
+namespace {
+
+/// A standard deviation of up to so many times the mean is rounding, not a signal.
+constexpr double rounding = 2 * std::numeric_limits<double>::epsilon();
+
+}  // namespace
 
 StandardScaler& StandardScaler::fit(std::span<const double> values) {
     fit_rows(values.data(), values.size(), 1);
@@ -43,11 +50,13 @@ void StandardScaler::fit_rows(const T* x, std::size_t rows, std::size_t features
 }
 
 /// Fits rows of `features` numbers, which `each_row` hands to the function that it is given, every time.
+///
+/// Everything is added up as differences from the first row, so that digits that all rows share cost none of
+/// the precision, and the second pass corrects the mean of the first one by what its rounding left over.
 template <class EachRow>
 void StandardScaler::fit_each(std::size_t features, const EachRow& each_row) {
     std::size_t rows = 0;
-    std::vector<double> means(features);
-    std::vector<double> first(features);
+    std::vector<double> first(features), shifts(features);
     std::vector<bool> constant(features, true);
     each_row([&](const auto* row) {
         for (std::size_t f = 0; f < features; ++f) {
@@ -58,11 +67,12 @@ void StandardScaler::fit_each(std::size_t features, const EachRow& each_row) {
             }
             if (rows == 0) first[f] = value;
             if (value != first[f]) constant[f] = false;
-            means[f] += value;
+            shifts[f] += value - first[f];
         }
         ++rows;
     });
     if (rows == 0) throw ValueError("StandardScaler: expected values to fit, got none");
+    const auto n = static_cast<double>(rows);
     for (std::size_t f = 0; f < features; ++f) {
         if (constant[f]) {
             throw ValueError(
@@ -70,20 +80,30 @@ void StandardScaler::fit_each(std::size_t features, const EachRow& each_row) {
                             "the feature out",
                             f, first[f], rows));
         }
-        means[f] /= static_cast<double>(rows);
+        shifts[f] /= n;
     }
-    std::vector<double> scales(features);
+    std::vector<double> rests(features), squares(features);
     each_row([&](const auto* row) {
         for (std::size_t f = 0; f < features; ++f) {
-            const double deviation = row[f] - means[f];
-            scales[f] += deviation * deviation;
+            const double deviation = row[f] - first[f] - shifts[f];
+            rests[f] += deviation;
+            squares[f] += deviation * deviation;
         }
     });
+    std::vector<double> means(features), scales(features);
     for (std::size_t f = 0; f < features; ++f) {
-        scales[f] = std::sqrt(scales[f] / static_cast<double>(rows));
+        const double rest = rests[f] / n;
+        means[f] = first[f] + shifts[f] + rest;
+        scales[f] = std::sqrt(squares[f] / n - rest * rest);
         if (!std::isnormal(scales[f])) {
             throw ValueError(fmt::format(
                 "StandardScaler: feature {} has a standard deviation beyond the range of double", f));
+        }
+        if (scales[f] <= rounding * std::abs(means[f])) {
+            throw ValueError(
+                fmt::format("StandardScaler: feature {} is {} in all {} rows, but for rounding (its standard "
+                            "deviation is {}): a constant has no scale; leave the feature out",
+                            f, means[f], rows, scales[f]));
         }
     }
     mean_ = std::move(means);

@@ -14,11 +14,17 @@ class CsvSeriesReader;
 /// Shifts and scales each feature to mean 0 and standard deviation 1: z = (x - mean) / scale.
 ///
 /// Fit it on the training part alone: what it learns from later steps would leak into the forecasts. `scale`
-/// is the population's standard deviation, sqrt(mean((x - mean)^2)). Everything is computed in double.
+/// is the population's standard deviation, sqrt(mean((x - mean)^2)). Everything is computed in double, and as
+/// precisely for values far from zero as for those around it.
+///
+/// A feature is a constant, which has no scale, if scale <= 2 epsilon |mean| with double's epsilon
+/// of 2.2e-16: its values then differ as 0.3 and 0.1 + 0.2 do, by rounding alone. This is the bound of
+/// scikit-learn's StandardScaler for two rows; there it grows with the number of rows, as the error of its
+/// sums does.
 class StandardScaler {
   public:
-    /// Learns mean and scale from one feature. Throws ValueError when there are no values, one is not finite,
-    /// or all are the same; the scaler is then as it was.
+    /// Learns mean and scale from one feature. Throws ValueError if there are no values, one is not finite,
+    /// or they are a constant; the scaler is then as it was.
     StandardScaler& fit(std::span<const double> values);
 
     /// Learns mean and scale of each feature: of the last axis for rank 2 and above ([time, D], [B, T, D]),

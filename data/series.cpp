@@ -40,15 +40,14 @@ std::optional<Gap> mend(Series& values, Missing missing) {
     }
     if (missing == Missing::error || values.empty()) return {};
     if (last + 1 != values.size()) return Gap{last + 1, detail::missing_after};
-    for (std::size_t t = 0; t < values.size(); ++t) {
-        if (!std::isnan(values[t])) {
-            last = t;
-            continue;
+    last = 0;
+    for (std::size_t next = 1; next < values.size(); ++next) {
+        if (std::isnan(values[next])) continue;
+        for (std::size_t t = last + 1; t < next; ++t) {
+            values[t] = detail::interpolated(values[last], values[next], static_cast<double>(t - last),
+                                             static_cast<double>(next - last));
         }
-        std::size_t next = t + 1;
-        while (std::isnan(values[next])) ++next;
-        values[t] = detail::interpolated(values[last], values[next], static_cast<double>(t - last),
-                                         static_cast<double>(next - last));
+        last = next;
     }
     return {};
 }

@@ -85,15 +85,18 @@ Variable<T> layer_norm(const Variable<T>& x, const Variable<T>& gamma, const Var
     const RowsAlong along(x.shape(), along_axis);
     const std::size_t n = along.length();
     Tensor<T> storage, value(x.shape());
-    // Of every row its mean and 1 / sqrt(variance + epsilon): with x, all that the backward pass needs.
-    Tensor<T> means(Shape{along.count()}), reciprocals(Shape{along.count()});
+    // Of every row its mean, what rounding took from it (the mean of the deviations, which counts where x is
+    // far from zero) and 1 / sqrt(variance + epsilon): with x, all that the backward pass needs.
+    Tensor<T> means(Shape{along.count()}), rests(Shape{along.count()}), reciprocals(Shape{along.count()});
     const T* row = along.of(x.value(), storage).data();
     T* to = value.data();
     std::vector<T> squares(n);
     for (std::size_t r = 0; r < along.count(); ++r, row += n, to += n) {
         const T mean = mean_of(row, n);
+        for (std::size_t i = 0; i < n; ++i) to[i] = row[i] - mean;
+        const T rest = mean_of(to, n);
         for (std::size_t i = 0; i < n; ++i) {
-            to[i] = row[i] - mean;
+            to[i] -= rest;
             squares[i] = to[i] * to[i];
         }
         const T reciprocal = 1 / std::sqrt(mean_of(squares.data(), n) + static_cast<T>(epsilon));
@@ -101,10 +104,11 @@ Variable<T> layer_norm(const Variable<T>& x, const Variable<T>& gamma, const Var
         const T* b = offset.value().data();
         for (std::size_t i = 0; i < n; ++i) to[i] = to[i] * reciprocal * g[i] + b[i];
         means.data()[r] = mean;
+        rests.data()[r] = rest;
         reciprocals.data()[r] = reciprocal;
     }
     return record("layer_norm", along.back(std::move(value)), {x, scale, offset},
-                  [x = save(x), scale = save(scale), means = std::move(means),
+                  [x = save(x), scale = save(scale), means = std::move(means), rests = std::move(rests),
                    reciprocals = std::move(reciprocals), along](Backward<T>& pass) {
                       const std::size_t n = along.length();
                       Tensor<T> x_storage, g_storage, gradient(x.shape());
@@ -121,7 +125,7 @@ Variable<T> layer_norm(const Variable<T>& x, const Variable<T>& gamma, const Var
                           }
                           const T reciprocal = reciprocals.data()[r];
                           for (std::size_t i = 0; i < n; ++i)
-                              normal[i] = (row[i] - means.data()[r]) * reciprocal;
+                              normal[i] = (row[i] - means.data()[r] - rests.data()[r]) * reciprocal;
                           if (pass.wants(1))
                               scale_gradient.add([&](std::size_t i) { return g[i] * normal[i]; });
                           if (pass.wants(2)) offset_gradient.add([&](std::size_t i) { return g[i]; });

@@ -183,15 +183,19 @@ template <class T>
 Variable<T> variance(const Variable<T>& x, const ReduceOptions& options) {
     const Shapes shapes = reduced_shapes("variance", x.shape(), options);
     Tensor<T> mean = mean_of(x.value(), shapes);
+    // What rounding took from the mean is the mean of the deviations, which counts where x is far from zero.
+    Tensor<T> deviations = map(
+        "variance", [](T v, T m) { return v - m; }, x.value(), mean);
+    Tensor<T> rest = mean_of(deviations, shapes);
     const Tensor<T> squares = map(
-        "variance", [](T v, T m) { return (v - m) * (v - m); }, x.value(), mean);
-    return record(
-        "variance", with_shape(mean_of(squares, shapes), shapes.result), {x},
-        [x = save(x), mean = std::move(mean), count = static_cast<T>(shapes.count)](Backward<T>& pass) {
-            accumulate_stretched(
-                pass, [count](T g, T v, T m) { return 2 * g * (v - m) / count; },
-                with_shape(pass.take_grad(), mean.shape()), x.value(), mean);
-        });
+        "variance", [](T d, T r) { return (d - r) * (d - r); }, deviations, rest);
+    return record("variance", with_shape(mean_of(squares, shapes), shapes.result), {x},
+                  [x = save(x), mean = std::move(mean), rest = std::move(rest),
+                   count = static_cast<T>(shapes.count)](Backward<T>& pass) {
+                      accumulate_stretched(
+                          pass, [count](T g, T v, T m, T r) { return 2 * g * (v - m - r) / count; },
+                          with_shape(pass.take_grad(), mean.shape()), x.value(), mean, rest);
+                  });
 }
 
 template Variable<float> sum(const Variable<float>&, const ReduceOptions&);

@@ -69,6 +69,52 @@ TEST_CASE("statistics stay exact far from zero") {
     CHECK(scaler.scale()[0] == doctest::Approx(std::sqrt(2.0 / 3)).epsilon(1e-12));
 }
 
+TEST_CASE("digits that all values share cost no precision") {
+    // Values with a standard deviation of 1/2 on top of means of which few or no bits are left for it.
+    for (const double mean : {0.0, 1.0, 1e6, -1e9, 1e12, 1e15, -1e15}) {
+        for (const std::size_t pairs : {1, 3, 1000, 100'000}) {
+            Series x;
+            for (std::size_t i = 0; i < pairs; ++i) x.insert(x.end(), {mean, mean + 1});
+            StandardScaler scaler;
+            scaler.fit(x);
+            CHECK(scaler.mean()[0] == mean + 0.5);
+            CHECK(scaler.scale()[0] == 0.5);
+        }
+    }
+    StandardScaler scaler;
+    scaler.fit(Series{1e15, 1e15 + 1, 1e15 + 1});
+    CHECK(scaler.scale()[0] == doctest::Approx(std::sqrt(2.0) / 3).epsilon(1e-15));
+    // The mean, 1e16 + 20 / 3, is no double.
+    scaler.fit(tensor<double>({3, 1}, {1e16, 1e16 + 8, 1e16 + 12}));
+    CHECK(scaler.scale()[0] == doctest::Approx(std::sqrt(672.0 / 27)).epsilon(1e-15));
+    // The first value is far from all others.
+    Series outlier(1000, 1.0);
+    outlier[0] = -1e12;
+    outlier[1] = 0;
+    scaler.fit(outlier);
+    CHECK(scaler.mean()[0] == doctest::Approx((998 - 1e12) / 1000).epsilon(1e-14));
+    CHECK(scaler.scale()[0] ==
+          doctest::Approx(1e9 * std::sqrt(999.0) + 998 * 1e-3 / std::sqrt(999.0)).epsilon(1e-14));
+}
+
+TEST_CASE("values that differ by rounding alone are a constant") {
+    StandardScaler scaler;
+    scaler.fit(Series{0, 2});
+    CHECK_THROWS_WITH_AS(
+        scaler.fit(tensor<double>({3, 2}, {1, 0.3, 2, 0.1 + 0.2, 3, 0.3})),
+        "StandardScaler: feature 1 is 0.3 in all 3 rows, but for rounding (its standard deviation is "
+        "2.6168207644729584e-17): a constant has no scale; leave the feature out",
+        ValueError);
+    Series many;
+    for (std::size_t i = 0; i < 5000; ++i) many.insert(many.end(), {0.7, 0.8 - 0.1, 0.6 + 0.1});
+    CHECK_THROWS_AS(scaler.fit(many), ValueError);
+    CHECK_THROWS_AS(scaler.fit(Series{1e15, 1e15 + 0.125}), ValueError);
+    CHECK(scaler.mean()[0] == 1);
+    // Single digits more than that are values.
+    CHECK_NOTHROW(scaler.fit(Series{1, 1 + 1e-15}));
+    CHECK_NOTHROW(scaler.fit(Series{-1e-150, 1e-150}));
+}
+
 TEST_CASE("a scaler that was not fitted refuses everything but fit") {
     const StandardScaler scaler;
     CHECK_THROWS_WITH_AS(

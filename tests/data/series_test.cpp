@@ -48,6 +48,18 @@ TEST_CASE("nothing is interpolated beyond the first and last values") {
     CHECK(without_missing({none, none}, Missing::drop).empty());
 }
 
+TEST_CASE("a gap of a million steps is filled in one go") {
+    // As many steps as the gap is long, not their square, which would take an hour.
+    constexpr std::size_t steps = std::size_t{1} << 20;
+    Series gap(steps + 1, none);
+    gap.front() = 0;
+    gap.back() = static_cast<double>(steps);
+    const Series filled = without_missing(std::move(gap), Missing::interpolate);
+    std::size_t wrong = 0;
+    for (std::size_t t = 0; t <= steps; ++t) wrong += filled[t] != static_cast<double>(t);
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("a column is a series") {
     const CsvTable table = parse_csv("t,x\n1,10\n2,NA\n3,30\n", "t.csv");
     CHECK(column_series(table, "t", Missing::error) == Series{1, 2, 3});

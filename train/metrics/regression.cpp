@@ -24,10 +24,12 @@ double RootMeanSquaredError::result(double mean) const {
 void R2Column::add(double y, double p, double w) noexcept {
     // Without weight there would be nothing to divide by.
     if (w == 0) return;
+    if (weight == 0) shift = y;
     weight += w;
-    const double from_old_mean = y - mean;
+    const double shifted = y - shift;
+    const double from_old_mean = shifted - mean;
     mean += w / weight * from_old_mean;
-    deviations += w * from_old_mean * (y - mean);
+    deviations += w * from_old_mean * (shifted - mean);
     errors.add(w * (y - p) * (y - p));
 }
 
@@ -38,15 +40,17 @@ double R2Column::score() const noexcept {
 }
 
 std::vector<double> R2Column::numbers() const {
-    return {weight, mean, deviations, errors.sum(), errors.rest()};
+    return {weight, mean, deviations, errors.sum(), errors.rest(), shift};
 }
 
 bool R2Column::set_numbers(std::span<const double> numbers) {
-    if (numbers.size() != 5) return false;
+    // Of five in checkpoints from before there was a shift.
+    if (numbers.size() != 5 && numbers.size() != 6) return false;
     weight = numbers[0];
     mean = numbers[1];
     deviations = numbers[2];
     errors = {numbers[3], numbers[4]};
+    shift = numbers.size() == 6 ? numbers[5] : 0;
     return true;
 }
 

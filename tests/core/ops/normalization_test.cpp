@@ -1,6 +1,7 @@
 #include "seqgrad/core/ops/normalization.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "support/difference.hpp"
 #include "support/fixture.hpp"
@@ -45,6 +46,23 @@ TEST_CASE("layer_norm: values by hand") {
     CHECK(layer_norm(x, {}, {}, -1, 3.0).value() == tensor<double>({2, 2}, {-0.5, 0.5, 0, 0}));
     CHECK(layer_norm(x).value()(0, 1) == doctest::Approx(1 / std::sqrt(1.001)).epsilon(1e-15));
     CHECK(layer_norm(x, {}, beta, 0, 0.0).value() == tensor<double>({2, 2}, {1 + 1, 1 + 1, -1 + 2, -1 + 2}));
+}
+
+TEST_CASE("layer_norm is as precise far from zero as around it") {
+    // Means that are no double, and no float.
+    const Tensor<double> near = tensor<double>({1, 3}, {0, 2, 8});
+    const Tensor<double> seed = tensor<double>({1, 3}, {1, -3, 0.5});
+    const auto run = [&]<class T>(T far) {
+        const Variable<T> x = parameter(Tensor<T>(cast<T>(near) + far));
+        const Variable<T> y = layer_norm(x);
+        backward(y, cast<T>(seed));
+        return std::pair(cast<double>(y.value()), cast<double>(x.grad()));
+    };
+    const auto [y, gradient] = run(0.0);
+    CHECK(largest_difference(run(1e16).first, y) < 1e-14);
+    CHECK(largest_difference(run(1e16).second, gradient) < 1e-14);
+    CHECK(largest_difference(run(2e7F).first, y) < 1e-6);
+    CHECK(largest_difference(run(2e7F).second, gradient) < 1e-6);
 }
 
 TEST_CASE("layer_norm agrees with its definition along every axis, gradients included") {

@@ -212,6 +212,15 @@ TEST_CASE("variance is the population's, and survives a large mean") {
     backward(v, tensor<double>({2}, {2, 3}));
     CHECK(x.grad() == tensor<double>({2, 4}, {-2, -1, 0, 3, 0, 0, 0, 0}));
     CHECK(variance(vector({1e9 + 1, 1e9 + 3})).item() == 1);
+    // Means that are no double, and no float.
+    const Variable<double> far = parameter(tensor<double>({3}, {1e16, 1e16 + 2, 1e16 + 8}));
+    const Variable<double> far_variance = variance(far);
+    CHECK(far_variance.item() == doctest::Approx(312.0 / 27).epsilon(1e-15));
+    backward(far_variance);
+    CHECK(far.grad()(0) == doctest::Approx(-20.0 / 9).epsilon(1e-15));
+    CHECK(far.grad()(2) == doctest::Approx(28.0 / 9).epsilon(1e-15));
+    CHECK(variance(vector({1e16, 1e16 + 2})).item() == 1);
+    CHECK(variance(constant(tensor<float>({2}, {1e7F, 1e7F + 1}))).item() == 0.25F);
     CHECK(variance(vector({4})).item() == 0);
     CHECK(variance(x, {.axis = 0, .keepdims = true}).value() == tensor<double>({1, 4}, {4, 2.25, 1, 0.25}));
 }

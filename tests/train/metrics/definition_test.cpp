@@ -195,6 +195,33 @@ TEST_CASE("R2 of targets without variance, and of one column") {
           near(1 - 2.0 / 14));
 }
 
+TEST_CASE("R2 far from zero is as precise as around it") {
+    for (const double mean : {0.0, 1e9, 1e15, -1e15}) {
+        Tensor<double> y(Shape{3000, 1}), p(Shape{3000, 1});
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            y.data()[i] = mean + static_cast<double>(i % 3);
+            p.data()[i] = mean + (i % 3 == 2 ? 3.0 : static_cast<double>(i % 3));
+        }
+        CHECK(test::result_of<double>(R2Score{}, {y, p}) == near(0.5));
+    }
+}
+
+TEST_CASE("R2 goes on from the numbers of a checkpoint, of an older one too") {
+    R2Column column;
+    for (const double y : {5.0, 7.0, 9.0}) column.add(y, y + 1, 1);
+    R2Column again;
+    REQUIRE(again.set_numbers(column.numbers()));
+    REQUIRE(again.numbers() == column.numbers());
+    // Weight, mean, squared deviations and the squared errors' sum and rest.
+    R2Column old;
+    REQUIRE(old.set_numbers(std::vector<double>{3, 7, 8, 3, 0}));
+    for (R2Column* each : {&column, &again, &old}) each->add(11, 11, 1);
+    CHECK(column.score() == near(1 - 3.0 / 20));
+    CHECK(again.score() == column.score());
+    CHECK(old.score() == near(column.score()));
+    CHECK_FALSE(old.set_numbers(std::vector<double>{3, 7, 8, 3}));
+}
+
 TEST_CASE("precision, recall and F1 are ratios of counts") {
     Numbers numbers(4);
     Tensor<double> y = numbers.between(0, 1, of_elements);
