@@ -24,8 +24,7 @@ CsvWindowBatches<T>::CsvWindowBatches(CsvSeriesReader series, CsvWindowOptions o
     const WindowOptions& windows = options_.windows;
     detail::check_window_options("CsvWindowBatches", windows, features_);
     detail::check_batch_size(options_.batch_size);
-    if (options_.scaler && options_.scaler->mean().size() != 1 &&
-        options_.scaler->mean().size() != features_) {
+    if (options_.scaler && options_.scaler->mean().size() != features_) {
         throw ShapeError(fmt::format("CsvWindowBatches: expected a scaler of {} features, got one of {}",
                                      features_, options_.scaler->mean().size()));
     }

@@ -16,7 +16,7 @@ namespace seqgrad {
 
 /// How CsvWindowBatches cuts a series into batches.
 struct CsvWindowOptions {
-    /// Applied to every step. One of the D features, or of one feature for all of them.
+    /// Applied to every step; of the D features.
     std::optional<StandardScaler> scaler =
         {};  // first: GCC 12 warns of what a copy's exception would destroy
     WindowOptions windows = {};

@@ -17,6 +17,27 @@ constexpr double rounding = 2 * std::numeric_limits<double>::epsilon();
 
 }  // namespace
 
+StandardScaler::StandardScaler(std::vector<double> mean, std::vector<double> scale) {
+    if (mean.empty() || mean.size() != scale.size()) {
+        throw ValueError(
+            fmt::format("StandardScaler: expected one mean and one scale for each feature, got {} and {}",
+                        mean.size(), scale.size()));
+    }
+    for (std::size_t f = 0; f < mean.size(); ++f) {
+        if (!std::isfinite(mean[f])) {
+            throw ValueError(
+                fmt::format("StandardScaler: feature {}: expected a finite mean, got {}", f, mean[f]));
+        }
+        if (!std::isnormal(scale[f]) || scale[f] < 0) {
+            throw ValueError(fmt::format(
+                "StandardScaler: feature {}: expected a scale that is a normal number above 0, got {}", f,
+                scale[f]));
+        }
+    }
+    mean_ = std::move(mean);
+    scale_ = std::move(scale);
+}
+
 StandardScaler& StandardScaler::fit(std::span<const double> values) {
     fit_rows(values.data(), values.size(), 1);
     return *this;
@@ -118,8 +139,8 @@ Series StandardScaler::transform(std::span<const double> values) const {
 }
 
 template <Real T>
-Tensor<T> StandardScaler::transform(const Tensor<T>& x) const {
-    check_shape("transform", x);
+Tensor<T> StandardScaler::transform(const Tensor<T>& x, std::size_t steps) const {
+    check_shape("transform", x, steps);
     Tensor<T> out(x.shape());
     for (std::size_t i = 0; i < x.size(); ++i) {
         const std::size_t f = i % mean_.size();
@@ -136,8 +157,8 @@ Series StandardScaler::inverse_transform(std::span<const double> values) const {
 }
 
 template <Real T>
-Tensor<T> StandardScaler::inverse_transform(const Tensor<T>& z) const {
-    check_shape("inverse_transform", z);
+Tensor<T> StandardScaler::inverse_transform(const Tensor<T>& z, std::size_t steps) const {
+    check_shape("inverse_transform", z, steps);
     Tensor<T> out(z.shape());
     for (std::size_t i = 0; i < z.size(); ++i) {
         const std::size_t f = i % mean_.size();
@@ -187,21 +208,25 @@ void StandardScaler::check_univariate(const char* call) const {
 }
 
 template <Real T>
-void StandardScaler::check_shape(const char* call, const Tensor<T>& x) const {
+void StandardScaler::check_shape(const char* call, const Tensor<T>& x, std::size_t steps) const {
     check_fitted(call);
-    if (mean_.size() == 1) return;
-    if (x.dimension() == 0 || x.shape(x.dimension() - 1) % mean_.size() != 0) {
-        throw ShapeError(
-            fmt::format("StandardScaler: {} expected a last axis of {} features or a multiple of it, got {}",
-                        call, mean_.size(), to_string(x.shape())));
-    }
+    if (steps == 0) throw ValueError(fmt::format("StandardScaler: {} expected 1 step or more, got 0", call));
+    const std::size_t D = mean_.size(), rank = x.dimension();
+    if (D == 1 && steps == 1 && rank < 2) return;
+    // Divided rather than multiplied, which could overflow.
+    if (rank != 0 && x.shape(rank - 1) % D == 0 && x.shape(rank - 1) / D == steps) return;
+    throw ShapeError(fmt::format(
+        "StandardScaler: {} expected a last axis of the {} feature{} that it was fitted on{}, got {}{}", call,
+        D, D == 1 ? "" : "s", steps == 1 ? "" : fmt::format(" times {} steps", steps), to_string(x.shape()),
+        steps == 1 ? "; say how many steps stand side by side, if several do, or fit it on as many features"
+                   : ""));
 }
 
 template StandardScaler& StandardScaler::fit(const Tensor<float>&);
 template StandardScaler& StandardScaler::fit(const Tensor<double>&);
-template Tensor<float> StandardScaler::transform(const Tensor<float>&) const;
-template Tensor<double> StandardScaler::transform(const Tensor<double>&) const;
-template Tensor<float> StandardScaler::inverse_transform(const Tensor<float>&) const;
-template Tensor<double> StandardScaler::inverse_transform(const Tensor<double>&) const;
+template Tensor<float> StandardScaler::transform(const Tensor<float>&, std::size_t) const;
+template Tensor<double> StandardScaler::transform(const Tensor<double>&, std::size_t) const;
+template Tensor<float> StandardScaler::inverse_transform(const Tensor<float>&, std::size_t) const;
+template Tensor<double> StandardScaler::inverse_transform(const Tensor<double>&, std::size_t) const;
 
 }  // namespace seqgrad

@@ -23,6 +23,14 @@ class CsvSeriesReader;
 /// sums does.
 class StandardScaler {
   public:
+    /// A scaler to be fitted.
+    StandardScaler() = default;
+
+    /// The scaler with this mean and scale of each feature, such as one that was fitted before. Throws
+    /// ValueError unless there are as many of both, one at least, and every mean is finite and every scale a
+    /// normal number above 0.
+    StandardScaler(std::vector<double> mean, std::vector<double> scale);
+
     /// Learns mean and scale from one feature. Throws ValueError if there are no values, one is not finite,
     /// or they are a constant; the scaler is then as it was.
     StandardScaler& fit(std::span<const double> values);
@@ -41,20 +49,22 @@ class StandardScaler {
     /// z = (x - mean) / scale. Throws ValueError before fit, or unless fitted on one feature.
     Series transform(std::span<const double> values) const;
 
-    /// z = (x - mean) / scale, feature by feature. A scaler of one feature takes any shape; one of D features
-    /// takes a last axis of D or a multiple of it, as targets of several steps have. Throws ValueError before
-    /// fit, ShapeError for another last axis.
+    /// z = (x - mean) / scale, feature by feature, for x [..., D] of the D features that it was fitted on;
+    /// with `steps`, as targets of several steps have, for x [..., steps * D], step by step with the features
+    /// of a step side by side. If D is 1 a single number [] and a series [time] fit, too. Throws ValueError
+    /// before fit and for 0 steps, ShapeError for another last axis.
     template <Real T>
-    Tensor<T> transform(const Tensor<T>& x) const;
+    Tensor<T> transform(const Tensor<T>& x, std::size_t steps = 1) const;
 
     /// x = z * scale + mean. Throws as transform does.
     Series inverse_transform(std::span<const double> values) const;
 
-    /// x = z * scale + mean, feature by feature, with shapes as in transform. Throws as transform does.
+    /// x = z * scale + mean, feature by feature, with shapes as in transform: for forecasts [B, horizon * D]
+    /// it is inverse_transform(forecasts, horizon). Throws as transform does.
     template <Real T>
-    Tensor<T> inverse_transform(const Tensor<T>& z) const;
+    Tensor<T> inverse_transform(const Tensor<T>& z, std::size_t steps = 1) const;
 
-    /// Whether fit has succeeded.
+    /// Whether it has mean and scale, from fit or given.
     bool is_fitted() const { return !mean_.empty(); }
 
     /// Mean of each feature. Throws ValueError before fit.
@@ -76,7 +86,7 @@ class StandardScaler {
     void check_fitted(const char* call) const;
     void check_univariate(const char* call) const;
     template <Real T>
-    void check_shape(const char* call, const Tensor<T>& x) const;
+    void check_shape(const char* call, const Tensor<T>& x, std::size_t steps) const;
 
     std::vector<double> mean_;
     std::vector<double> scale_;

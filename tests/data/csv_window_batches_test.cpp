@@ -93,10 +93,9 @@ TEST_CASE_TEMPLATE("in order, the batches are those of all windows of the series
                    double) {
     const File file(97, true);
     const Tensor<T> series = file.series<T>(Missing::interpolate);
-    StandardScaler each, one;
+    StandardScaler each;
     each.fit(series);
-    one.fit(tensor<T>({4}, {0, 2, 0, 2}));
-    const std::vector<std::optional<StandardScaler>> scalers = {std::nullopt, each, one};
+    const std::vector<std::optional<StandardScaler>> scalers = {std::nullopt, each};
     int number = 0;
     for (const std::size_t window : std::vector<std::size_t>{1, 3, 24}) {
         for (const std::size_t horizon : std::vector<std::size_t>{1, 2, 30}) {
@@ -105,7 +104,7 @@ TEST_CASE_TEMPLATE("in order, the batches are those of all windows of the series
                      {std::vector<std::size_t>{}, std::vector<std::size_t>{2, 0}}) {
                     const WindowOptions windows{window, horizon, stride, targets};
                     const std::size_t batch_size = 1 + static_cast<std::size_t>(number) % 9;
-                    const auto& scaler = scalers[static_cast<std::size_t>(number) % 3];
+                    const auto& scaler = scalers[static_cast<std::size_t>(number) % 2];
                     ++number;
                     CAPTURE(window);
                     CAPTURE(horizon);
@@ -282,6 +281,8 @@ TEST_CASE("what cannot be made of a series is refused") {
     two.fit(tensor<float>({2, 2}, {1, 2, 3, 4}));
     CHECK_THROWS_WITH_AS(make({.scaler = two}),
                          "CsvWindowBatches: expected a scaler of 3 features, got one of 2", ShapeError);
+    CHECK_THROWS_WITH_AS(make({.scaler = StandardScaler({0}, {1})}),
+                         "CsvWindowBatches: expected a scaler of 3 features, got one of 1", ShapeError);
     for (const std::size_t buffer : std::vector<std::size_t>{0, 4}) {
         const auto with = [&](const WindowOptions& windows) {
             CsvWindowOptions options;

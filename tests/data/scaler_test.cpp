@@ -35,12 +35,22 @@ TEST_CASE_TEMPLATE("features are scaled one by one, whatever stands before them"
     CHECK(scaler.inverse_transform(z) == x);
 
     SUBCASE("targets of several steps repeat the features") {
-        CHECK(scaler.inverse_transform(tensor<T>({1, 4}, {0, 0, 1, 1})) == tensor<T>({1, 4}, {2, 0, 3, 10}));
-        CHECK_THROWS_WITH_AS(
-            scaler.transform(zeros<T>({4, 3})),
-            "StandardScaler: transform expected a last axis of 2 features or a multiple of it, got [4, 3]",
-            ShapeError);
+        const Tensor<T> targets = tensor<T>({1, 4}, {0, 0, 1, 1});
+        const Tensor<T> levels = tensor<T>({1, 4}, {2, 0, 3, 10});
+        CHECK(scaler.inverse_transform(targets, 2) == levels);
+        CHECK(scaler.transform(levels, 2) == targets);
+        CHECK_THROWS_WITH_AS(scaler.transform(zeros<T>({4, 3})),
+                             "StandardScaler: transform expected a last axis of the 2 features that it was "
+                             "fitted on, got [4, 3]; say how many steps stand side by side, if several do, "
+                             "or fit it on as many features",
+                             ShapeError);
+        CHECK_THROWS_AS(scaler.inverse_transform(targets), ShapeError);
+        CHECK_THROWS_WITH_AS(scaler.inverse_transform(targets, 3),
+                             "StandardScaler: inverse_transform expected a last axis of the 2 features that "
+                             "it was fitted on times 3 steps, got [1, 4]",
+                             ShapeError);
         CHECK_THROWS_AS(scaler.inverse_transform(zeros<T>({})), ShapeError);
+        CHECK_THROWS_AS(scaler.transform(targets, 0), ValueError);
         CHECK_THROWS_AS(scaler.transform(Series{1, 2}), ValueError);
         CHECK_THROWS_AS(scaler.inverse_transform(Series{1, 2}), ValueError);
     }
@@ -53,13 +63,51 @@ TEST_CASE_TEMPLATE("features are scaled one by one, whatever stands before them"
     }
 }
 
-TEST_CASE("a tensor of one axis is one feature, and its scaler takes any shape") {
+TEST_CASE("a tensor of one axis is one feature") {
     StandardScaler scaler;
     scaler.fit(tensor<float>({4}, {0, 2, 0, 2}));
     CHECK(scaler.mean() == std::vector<double>{1});
-    CHECK(scaler.transform(tensor<float>({2, 3}, {0, 1, 2, 3, 4, 5})) ==
+    CHECK(scaler.transform(tensor<float>({3}, {0, 1, 2})) == tensor<float>({3}, {-1, 0, 1}));
+    CHECK(scaler.transform(tensor<float>({2, 1}, {0, 1})) == tensor<float>({2, 1}, {-1, 0}));
+    CHECK(scaler.transform(tensor<float>({2, 3}, {0, 1, 2, 3, 4, 5}), 3) ==
           tensor<float>({2, 3}, {-1, 0, 1, 2, 3, 4}));
     CHECK(scaler.inverse_transform(tensor<float>({}, {3}))() == 4);
+}
+
+TEST_CASE("a column that the scaler was not fitted on is refused") {
+    // Degrees and hectopascals: the scaler of the first column would make 21.4 of a pressure.
+    StandardScaler scaler;
+    scaler.fit(tensor<double>({2, 1}, {15, 25}));
+    const Tensor<double> both = tensor<double>({2, 2}, {0, 0.28, 0, 0.28});
+    CHECK_THROWS_WITH_AS(
+        scaler.inverse_transform(both),
+        "StandardScaler: inverse_transform expected a last axis of the 1 feature that it was "
+        "fitted on, got [2, 2]; say how many steps stand side by side, if several do, or fit "
+        "it on as many features",
+        ShapeError);
+    CHECK_THROWS_AS(scaler.transform(both), ShapeError);
+    CHECK_THROWS_AS(scaler.transform(zeros<float>({2, 0})), ShapeError);
+    CHECK_THROWS_AS(scaler.transform(zeros<float>({2, 3}), 2), ShapeError);
+}
+
+TEST_CASE("mean and scale can be given") {
+    const StandardScaler scaler({2, -1}, {1, 10});
+    CHECK(scaler.is_fitted());
+    CHECK(scaler.mean() == std::vector<double>{2, -1});
+    CHECK(scaler.scale() == std::vector<double>{1, 10});
+    CHECK(scaler.inverse_transform(tensor<double>({1, 2}, {3, 2})) == tensor<double>({1, 2}, {5, 19}));
+    constexpr double infinite = std::numeric_limits<double>::infinity();
+    CHECK_THROWS_WITH_AS(StandardScaler({1, 2}, {1}),
+                         "StandardScaler: expected one mean and one scale for each feature, got 2 and 1",
+                         ValueError);
+    CHECK_THROWS_AS(StandardScaler(std::vector<double>{}, {}), ValueError);
+    CHECK_THROWS_WITH_AS(StandardScaler({1, infinite}, {1, 1}),
+                         "StandardScaler: feature 1: expected a finite mean, got inf", ValueError);
+    for (const double scale : {0.0, -1.0, infinite, 4.9406564584124654e-324, std::nan("")}) {
+        CHECK_THROWS_WITH_AS(StandardScaler({1}, {scale}),
+                             doctest::Contains("feature 0: expected a scale that is a normal number above 0"),
+                             ValueError);
+    }
 }
 
 TEST_CASE("statistics stay exact far from zero") {
