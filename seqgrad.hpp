@@ -112,6 +112,7 @@
 #include "seqgrad/train/learning_rate_finder.hpp"
 #include "seqgrad/train/losses.hpp"
 #include "seqgrad/train/metrics.hpp"
+#include "seqgrad/train/preprocessing_json.hpp"
 #include "seqgrad/train/progress.hpp"
 #include "seqgrad/train/report.hpp"
 #include "seqgrad/train/trainer.hpp"

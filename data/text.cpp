@@ -102,7 +102,28 @@ void CharacterVocabulary::learn(std::span<const std::string> texts) {
     for (const std::string& text : texts) {
         for (std::string& character : utf8_characters(text)) found.insert(std::move(character));
     }
-    characters_.assign(found.begin(), found.end());
+    number({found.begin(), found.end()});
+}
+
+CharacterVocabulary CharacterVocabulary::from_characters(std::vector<std::string> characters) {
+    for (std::size_t i = 0; i < characters.size(); ++i) {
+        const std::string& character = characters[i];
+        if (utf8_characters(character).size() != 1)
+            throw ValueError(fmt::format("vocabulary: expected one character, got \"{}\"", character));
+        if (i != 0 && characters[i - 1] >= character) {
+            throw ValueError(
+                fmt::format("vocabulary: expected characters in the order of their code points, got '{}' "
+                            "after '{}'",
+                            character, characters[i - 1]));
+        }
+    }
+    CharacterVocabulary vocabulary;
+    vocabulary.number(std::move(characters));
+    return vocabulary;
+}
+
+void CharacterVocabulary::number(std::vector<std::string> characters) {
+    characters_ = std::move(characters);
     std::int64_t id = padding;
     for (const std::string& character : characters_) ids_.emplace(character, ++id);
 }

@@ -34,6 +34,8 @@ TextParts split_text(std::string_view text, double fraction = 0.9);
 struct WordOptions {
     bool lower = true;              ///< A to Z become a to z; letters beyond ASCII stay as they are
     bool strip_punctuation = true;  ///< ASCII's punctuation is left out: "don't" becomes "dont"
+
+    friend bool operator==(const WordOptions&, const WordOptions&) = default;
 };
 
 /// Cuts a text into its words, which are parted by blanks, tabs and line ends. Throws FormatError as
@@ -52,6 +54,10 @@ class CharacterVocabulary {
     explicit CharacterVocabulary(std::string_view text);
     /// The characters that stand in any of the texts. Throws FormatError as utf8_characters does.
     explicit CharacterVocabulary(std::span<const std::string> texts);
+    /// The vocabulary whose characters() are these, such as one that was saved. Throws ValueError for what is
+    /// not one character and unless they are in the order of their code points, each once; FormatError as
+    /// utf8_characters does.
+    static CharacterVocabulary from_characters(std::vector<std::string> characters);
 
     /// Number of ids, that of padding included: the V of an Embedding.
     std::size_t size() const { return characters_.size() + 1; }
@@ -68,6 +74,7 @@ class CharacterVocabulary {
 
   private:
     void learn(std::span<const std::string> texts);
+    void number(std::vector<std::string> characters);
 
     std::vector<std::string> characters_;
     std::map<std::string, std::int64_t, std::less<>> ids_;
@@ -106,6 +113,8 @@ class WordVocabulary {
     std::size_t size() const { return words_.size() + first_word; }
     /// The words, of which words()[i] has the id i + 2.
     const std::vector<std::string>& words() const { return words_; }
+    /// How texts are cut into words, of the vocabulary and to be encoded.
+    const WordOptions& options() const { return options_; }
     /// Whether this is one of the words.
     bool contains(std::string_view word) const { return ids_.find(word) != ids_.end(); }
 

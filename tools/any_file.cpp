@@ -134,6 +134,7 @@ Contents read_any(const std::filesystem::path& path, Format format) {
             return {.format = format,
                     .tensors = std::move(file.tensors),
                     .metadata = std::move(file.metadata),
+                    .extras = std::move(file.extras),
                     .model = std::move(file.model),
                     .version = file.version,
                     .checksum = std::move(file.checksum),
@@ -181,6 +182,7 @@ void convert(const Conversion& c) {
     }
     Conversion full = c;
     for (auto& [key, text] : in.metadata) full.save.metadata.try_emplace(key, std::move(text));
+    for (auto& [name, text] : in.extras) full.save.extras.try_emplace(name, std::move(text));
     if (has_model) {
         const bool in_double =
             has_double(in.tensors) || (c.model && has_double(read_any(*c.model, Format::json).tensors));

@@ -31,6 +31,7 @@ struct Contents {
     Format format;
     StoredTensors tensors;
     std::map<std::string, std::string> metadata = {};
+    std::map<std::string, std::string> extras = {};
     std::optional<std::string> model = {};  ///< the architecture as JSON
     // Of the JSON format.
     std::optional<std::uint64_t> version = {};

@@ -150,6 +150,7 @@ std::string describe(const std::filesystem::path& path, const Contents& contents
     std::string out = fmt::format("{}: {}\n", printable(path.string()), kind_of(contents));
     for (const auto& [key, text] : contents.metadata)
         out += fmt::format("  {}: {}\n", printable(key), printable(text));
+    for (const auto& [name, text] : contents.extras) out += fmt::format("  extra: {}\n", printable(name));
     std::vector<std::vector<std::string>> rows{
         {"tensor", "shape", "dtype", "elements", "min", "max", "mean", "std", "not finite"}};
     for (const auto& [name, tensor] : contents.tensors) {
@@ -186,6 +187,8 @@ std::string describe_as_json(const std::filesystem::path& path, const Contents& 
     if (contents.checksum) out["checksum"] = *contents.checksum;
     if (contents.format == Format::json) out["training"] = contents.training;
     out["metadata"] = contents.metadata;
+    for (const auto& [name, text] : contents.extras)
+        out["extras"][name] = nlohmann::ordered_json::parse(text);
     if (contents.model) out["model"] = nlohmann::ordered_json::parse(*contents.model);
     out["tensors"] = nlohmann::ordered_json::array();
     for (const auto& [name, tensor] : contents.tensors) {

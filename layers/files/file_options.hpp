@@ -27,6 +27,10 @@ struct SaveOptions {
     bool allow_non_finite = false;
     /// Texts of the program's own that go along, by names of its own.
     std::map<std::string, std::string> metadata = {};
+    /// JSON values that go along, each as a text, by names of the program's own: what prepares a model's
+    /// input, as {{"scaler", to_json(scaler)}}. `load_extra` reads them. Saving throws ValueError for a text
+    /// that is not JSON.
+    std::map<std::string, std::string> extras = {};
     /// Counts the bytes of the tensors' elements.
     FileProgress progress = {};
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include <fmt/format.h>
@@ -148,17 +149,21 @@ class JsonDocument::Writer {
     }
 
     void write() {
+        const Json extras = extras_of(options_);
+        const std::uint64_t version = extras.is_null() ? json_oldest_reader : json_oldest_with_extras;
         const Json metadata = options_.metadata.empty() ? Json() : Json(options_.metadata);
         const auto checksum = [&](std::uint64_t i) { return checksum_of(document_.elements_[i]); };
         text_ = fmt::format(
             "{{\n  \"format\": \"{}\",\n  \"version\": {},\n  \"oldest_reader\": {},\n  \"checksum\": \"{}\"",
-            format_name, json_version, json_oldest_reader,
-            checksum_of_parts({{"metadata", &metadata},
+            format_name, version, version,
+            checksum_of_parts({{"extras", &extras},
+                               {"metadata", &metadata},
                                {"model", &document_.model},
                                {"tensors", &document_.tensors_},
                                {"training", &document_.training}},
                               checksum));
         part("metadata", metadata);
+        part("extras", extras);
         part("model", document_.model);
         part("tensors", document_.tensors_);
         part("training", document_.training);
@@ -168,6 +173,22 @@ class JsonDocument::Writer {
     }
 
   private:
+    static Json extras_of(const SaveOptions& options) {
+        if (options.extras.empty()) return nullptr;
+        // They are to be within what readers allow, two levels deep in the file.
+        LoadLimits limits;
+        limits.max_depth -= 2;
+        Json extras = Json::object();
+        for (const auto& [name, text] : options.extras) {
+            try {
+                extras[name] = parse_strictly(text, limits);
+            } catch (const FormatError& e) {
+                throw ValueError(fmt::format("the extra \"{}\" is not JSON: {}", name, e.what()));
+            }
+        }
+        return extras;
+    }
+
     static constexpr std::size_t enough = std::size_t{1} << 16;
     static constexpr std::size_t line_size = 100;
     static constexpr std::uint64_t progress_step = std::uint64_t{1} << 20;
@@ -426,6 +447,8 @@ void JsonContent::read_old(JsonObjectReader& file) {
 void JsonContent::read_parts(JsonObjectReader& file) {
     static const Json none;
     const auto checksum = file.find("checksum");
+    const std::optional<JsonPlace> extras =
+        version_ < json_oldest_with_extras ? std::nullopt : file.find("extras");
     const auto metadata = file.find("metadata"), model = file.find("model");
     const JsonPlace tensors = file.get("tensors");
     const auto training = file.find("training");
@@ -434,6 +457,10 @@ void JsonContent::read_parts(JsonObjectReader& file) {
         if (!metadata->json.is_object()) metadata->expected("an object of strings");
         for (const auto& [key, value] : metadata->json.items())
             metadata_[key] = read_text(metadata->inside(key, value));
+    }
+    if (extras) {
+        if (!extras->json.is_object()) extras->expected("an object");
+        extras_.emplace(*extras);
     }
     if (model) {
         if (!model->json.is_object()) model->expected("an object");
@@ -447,7 +474,8 @@ void JsonContent::read_parts(JsonObjectReader& file) {
     if (!checksum) return;
     checksum_ = read_text(*checksum);
     const std::string computed =
-        checksum_of_parts({{"metadata", metadata ? &metadata->json : &none},
+        checksum_of_parts({{"extras", extras ? &extras->json : &none},
+                           {"metadata", metadata ? &metadata->json : &none},
                            {"model", model ? &model->json : &none},
                            {"tensors", &tensors.json},
                            {"training", training ? &training->json : &none}},
@@ -457,6 +485,14 @@ void JsonContent::read_parts(JsonObjectReader& file) {
             fmt::format("the checksum of the file is {}, not {} as it says: it was changed or damaged",
                         computed, *checksum_));
     }
+}
+
+std::map<std::string, std::string> JsonContent::extras() const {
+    std::map<std::string, std::string> texts;
+    if (!extras_) return texts;
+    for (const auto& [name, value] : extras_->json.items())
+        append_in_line(texts[name], value, std::numeric_limits<std::size_t>::max());
+    return texts;
 }
 
 void JsonContent::read_tensors(const JsonPlace& at) {

@@ -21,10 +21,12 @@
 
 namespace seqgrad::detail {
 
-/// The version that is written.
-inline constexpr std::uint64_t json_version = 2;
-/// The oldest version whose readers can read what is written.
+/// The newest version that is written and read.
+inline constexpr std::uint64_t json_version = 3;
+/// The oldest version whose readers can read what is written, and the version that is then stated; with
+/// extras it is 3.
 inline constexpr std::uint64_t json_oldest_reader = 2;
+inline constexpr std::uint64_t json_oldest_with_extras = 3;
 
 /// What goes into a file. The elements of tensors are not copied, and must outlive it.
 class JsonDocument {
@@ -94,6 +96,8 @@ class JsonContent {
     /// Of checkpoint_1: "state".
     const std::optional<JsonPlace>& training() const { return training_; }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
+    /// The extras, as texts.
+    std::map<std::string, std::string> extras() const;
     /// Those that have names, in the file's order.
     std::vector<NamedData>& tensors() { return tensors_; }
 
@@ -106,7 +110,7 @@ class JsonContent {
     Format format_ = Format::seqgrad;
     std::uint64_t version_ = 0;
     std::optional<std::string> checksum_;
-    std::optional<JsonPlace> model_, training_;
+    std::optional<JsonPlace> extras_, model_, training_;
     std::map<std::string, std::string> metadata_;
     std::vector<NamedData> tensors_;
 };

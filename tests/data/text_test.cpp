@@ -181,6 +181,8 @@ TEST_CASE("a vocabulary keeps to its way of splitting, and can be made again fro
     const WordVocabulary again =
         WordVocabulary::from_words(vocabulary.words(), {.lower = false, .strip_punctuation = false});
     CHECK(again.words() == vocabulary.words());
+    CHECK(again.options() == WordOptions{.lower = false, .strip_punctuation = false});
+    CHECK(WordVocabulary().options() == WordOptions{});
     CHECK(again.encode("Yes, yes no") == std::vector<std::int64_t>{3, 2, 1});
     CHECK_THROWS_WITH_AS(WordVocabulary::from_words({"a", "b", "a"}),
                          "word vocabulary: \"a\" stands twice among the words", ValueError);
@@ -198,4 +200,20 @@ TEST_CASE("a vocabulary keeps to its way of splitting, and can be made again fro
     CHECK_THROWS_WITH_AS(vocabulary.decode(std::vector<std::int64_t>{4}), "word vocabulary: no id 4 among 4",
                          ValueError);
     CHECK_THROWS_AS(vocabulary.decode(std::vector<std::int64_t>{-1}), ValueError);
+}
+
+TEST_CASE("a character vocabulary can be made of its characters again") {
+    const CharacterVocabulary vocabulary("no\xC3\xBB\n");
+    const CharacterVocabulary again = CharacterVocabulary::from_characters(vocabulary.characters());
+    CHECK(again.characters() == vocabulary.characters());
+    CHECK(again.encode("on") == vocabulary.encode("on"));
+    CHECK(CharacterVocabulary::from_characters({}).size() == 1);
+    CHECK_THROWS_WITH_AS(CharacterVocabulary::from_characters({"a", "bc"}),
+                         "vocabulary: expected one character, got \"bc\"", ValueError);
+    CHECK_THROWS_AS(CharacterVocabulary::from_characters({""}), ValueError);
+    CHECK_THROWS_AS(CharacterVocabulary::from_characters({"a", "a"}), ValueError);
+    CHECK_THROWS_WITH_AS(
+        CharacterVocabulary::from_characters({"b", "a"}),
+        "vocabulary: expected characters in the order of their code points, got 'a' after 'b'", ValueError);
+    CHECK_THROWS_AS(CharacterVocabulary::from_characters({"\xFF"}), FormatError);
 }

@@ -44,8 +44,11 @@ void weights(Seeds seeds) {
 
 void json_files(Seeds seeds) {
     for (const Encoding encoding : {Encoding::decimal, Encoding::base64}) {
-        const SaveOptions options{.encoding = encoding, .metadata = {{"author", "me"}}};
+        SaveOptions options{.encoding = encoding, .metadata = {{"author", "me"}}};
         save_model(fuzz::small_model<float>(), seeds.next(), options);
+        options.extras = {{"scaler", to_json(StandardScaler({0.5, -2}, {1, 3}))},
+                          {"characters", to_json(CharacterVocabulary("abc"))},
+                          {"words", to_json(WordVocabulary("a b b"))}};
         save_weights(fuzz::small_model<double>(), seeds.next(), options);
     }
     seeds.add(checkpoint_to_json(test::numbered_state<float>(2)));

@@ -231,8 +231,8 @@ TEST_CASE("what a person writes is read: without checksum and encoding, in any o
     CHECK(refusal(replaced(numbers("[1]", "[1]"), "\"version\": 2", "\"version\": 7")) == "");
     CHECK(
         refusal(replaced(replaced(numbers("[1]", "[1]"), "\"version\": 2", "\"version\": 7"),
-                         "\"oldest_reader\": 2", "\"oldest_reader\": 3")) ==
-        "/: version 7 of the format, for readers of version 3 and later; this library reads up to version 2");
+                         "\"oldest_reader\": 2", "\"oldest_reader\": 4")) ==
+        "/: version 7 of the format, for readers of version 4 and later; this library reads up to version 3");
     // Numbers that are rounded, to zero as well, and those that are nearly too large.
     const JsonFile rounded = read(numbers("[6]",
                                           "[1e-50,-1e-400,3.4028235677973366e38,0.1000000000000000055,"
