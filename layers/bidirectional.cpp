@@ -10,6 +10,7 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/shape.hpp"
+#include "seqgrad/layers/internal/state_scope.hpp"
 
 namespace seqgrad {
 namespace {
@@ -126,6 +127,7 @@ RecurrentOutput<T> Bidirectional<T>::run(const Variable<T>& x,
         throw ValueError(fmt::format(
             "{}: has two outputs without a merge_mode; call it with a list of inputs", this->description()));
     }
+    detail::StateScope<T> scope;
     Both both = run_both(x, initial_state);
     const Variable<T>& y = both.outputs[0];
     const Variable<T>& z = both.outputs[1];
@@ -144,6 +146,7 @@ RecurrentOutput<T> Bidirectional<T>::run(const Variable<T>& x,
             output = concatenate({y, z}, -1);
     }
     if (forward_layer_->config().return_sequences) output = output.with_mask_of(x);
+    scope.succeed();
     return {std::move(output), std::move(both.states)};
 }
 

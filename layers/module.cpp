@@ -15,6 +15,7 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/layers/internal/call_watch.hpp"
 #include "seqgrad/layers/internal/parameter_handles.hpp"
+#include "seqgrad/layers/internal/state_scope.hpp"
 
 namespace seqgrad {
 
@@ -175,11 +176,13 @@ template <class T>
 Variable<T> Module<T>::operator()(const Variable<T>& x) {
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
+    detail::StateScope<T> states;
     FirstCall first(*this, [&] { return std::vector<PartialShape>{any_batch(x.shape())}; });
     Variable<T> y = finish(x, call(x));
     first.has_ended();
     output_shape_.set_once(y.shape());
     if (watch != nullptr) watch->left(*this, std::span(&y, 1));
+    states.succeed();
     return y;
 }
 
@@ -188,6 +191,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     if (inputs.empty()) throw ValueError(fmt::format("{}: called without an input", description()));
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
+    detail::StateScope<T> states;
     FirstCall first(*this, [&] {
         std::vector<PartialShape> shapes(inputs.size());
         std::ranges::transform(inputs, shapes.begin(),
@@ -199,6 +203,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     first.has_ended();
     if (!outputs.empty()) output_shape_.set_once(outputs[0].shape());
     if (watch != nullptr) watch->left(*this, outputs);
+    states.succeed();
     return outputs;
 }
 

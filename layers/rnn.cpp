@@ -9,6 +9,7 @@
 #include "seqgrad/core/ops/join.hpp"
 #include "seqgrad/core/ops/slice.hpp"
 #include "seqgrad/layers/internal/padding.hpp"
+#include "seqgrad/layers/internal/state_scope.hpp"
 
 namespace seqgrad {
 
@@ -18,6 +19,11 @@ RNN<T>::RNN(std::shared_ptr<RecurrentCell<T>> cell, RNNConfig config)
     if (!cell_) throw ValueError("RNN: expected a cell, got none");
     if (cell_->state_size().empty())
         throw ValueError(fmt::format("RNN: {} has no states", cell_->description()));
+}
+
+template <class T>
+RNN<T>::~RNN() {
+    detail::StateScope<T>::forget(states_);
 }
 
 template <class T>
@@ -74,7 +80,7 @@ RecurrentOutput<T> RNN<T>::run(const Variable<T>& x, const States& initial_state
     if (config_.stateful) {
         std::vector<Tensor<T>> states;
         for (const Variable<T>& state : out.states) states.push_back(state.value());
-        states_ = std::move(states);
+        detail::StateScope<T>::replace(states_, std::move(states));
     }
     return out;
 }
@@ -146,7 +152,7 @@ std::vector<Variable<T>> RNN<T>::call_several(const std::vector<Variable<T>>& in
 
 template <class T>
 void RNN<T>::clear_state() {
-    states_.clear();
+    detail::StateScope<T>::replace(states_, {});
 }
 
 template <class T>
@@ -162,11 +168,13 @@ void RNN<T>::reset_state(std::span<const std::size_t> samples) {
         }
     }
     const States fresh = cell_->get_initial_state(batch);
-    for (std::size_t i = 0; i < states_.size(); ++i) {
-        const std::size_t U = states_[i].shape()[1];
+    std::vector<Tensor<T>> states = states_;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        const std::size_t U = states[i].shape()[1];
         for (const std::size_t sample : samples)
-            std::copy_n(fresh[i].value().data() + sample * U, U, states_[i].data() + sample * U);
+            std::copy_n(fresh[i].value().data() + sample * U, U, states[i].data() + sample * U);
     }
+    detail::StateScope<T>::replace(states_, std::move(states));
 }
 
 template <class T>

@@ -55,6 +55,10 @@ class RNN : public Module<T> {
     /// starts from the cell's, or those of the call before where the layer is stateful.
     RecurrentOutput<T> run(const Variable<T>& x, const States& initial_state = {});
 
+    RNN(RNN&&) noexcept = default;
+    RNN& operator=(RNN&&) noexcept = default;
+    ~RNN() override;
+
     RecurrentCell<T>& cell() const noexcept { return *cell_; }
     const RNNConfig& config() const noexcept { return config_; }
 

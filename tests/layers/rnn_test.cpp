@@ -27,6 +27,7 @@
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/lstm.hpp"
+#include "seqgrad/layers/model.hpp"
 #include "seqgrad/layers/sequential.hpp"
 #include "seqgrad/layers/simple_rnn.hpp"
 #include "seqgrad/layers/stacked_rnn_cells.hpp"
@@ -109,6 +110,49 @@ class LayeredCell : public RecurrentCell<double> {
   private:
     Dense<double> dense_{{.units = 2}};
 };
+
+/// Counts steps, and throws in every step once it is told to.
+class CountingCell : public RecurrentCell<double> {
+  public:
+    explicit CountingCell(const bool* fails = nullptr) : fails_(fails) {}
+    std::string type() const override { return "CountingCell"; }
+    std::vector<std::size_t> state_size() const override { return {1}; }
+
+  protected:
+    RecurrentOutput<double> step(const Variable<double>&, const States& states) override {
+        if (fails_ != nullptr && *fails_) throw ValueError("CountingCell: told to fail");
+        const Variable<double> h = states[0] + 1;
+        return {h, {h}};
+    }
+
+  private:
+    const bool* fails_;
+};
+
+/// A model of two stateful layers, of which the second fails when it is told to.
+class TwoCounters : public Model<double> {
+  public:
+    explicit TwoCounters(const bool* fails) : second(CountingCell(fails), {.stateful = true}) {}
+    RNN<double> first{CountingCell(), {.return_sequences = true, .stateful = true}};
+    RNN<double> second;
+    bool resets = false;
+
+  protected:
+    void members(Members<double>& m) override {
+        m.child("first", first);
+        m.child("second", second);
+    }
+    Variable<double> call(const Variable<double>& x) override {
+        // A layer that is gone when the call fails has no states to get back.
+        RNN<double> passing(CountingCell(), {.return_sequences = true, .stateful = true});
+        if (resets) first.reset_state();
+        return second(first(first(passing(x))));
+    }
+};
+
+double counted(const RNN<double>& layer) {
+    return layer.states().empty() ? 0.0 : layer.states()[0](0, 0);
+}
 
 Variable<double> random(const Shape& shape, std::int64_t seed) {
     return constant(Generator(seed).normal<double>(shape));
@@ -278,6 +322,88 @@ TEST_CASE("a stateful layer remembers, and forgets what it is told to") {
     model.reset_state();
     CHECK(layer.states().empty());
     CHECK(model(x).value() == start);
+}
+
+TEST_CASE("a call that fails leaves the states of all layers as they were") {
+    bool fails = false;
+    const auto x = random({1, 3, 1}, 1);
+    SUBCASE("both directions") {
+        Bidirectional<double> layer(
+            RNN<double>(CountingCell(), {.stateful = true}),
+            RNN<double>(CountingCell(&fails), {.go_backwards = true, .stateful = true}));
+        const auto check = [&](double count) {
+            CHECK(counted(layer.forward_layer()) == count);
+            CHECK(counted(layer.backward_layer()) == count);
+        };
+        layer(x);
+        check(3);
+        fails = true;
+        CHECK_THROWS_AS(layer(x), ValueError);
+        CHECK_THROWS_AS(layer({x}), ValueError);
+        CHECK_THROWS_AS(layer.run(x), ValueError);
+        check(3);
+        fails = false;
+        layer.run(x);
+        check(6);
+        layer.reset_state();
+        fails = true;
+        CHECK_THROWS_AS(layer(x), ValueError);
+        check(0);
+    }
+    SUBCASE("initial states that do not fit") {
+        Bidirectional<double> layer(RNN<double>(CountingCell(), {.stateful = true}),
+                                    RNN<double>(CountingCell(), {.go_backwards = true, .stateful = true}));
+        layer.run(x);
+        CHECK_THROWS_AS(layer.run(x, {random({1, 1}, 1)}), ValueError);
+        CHECK_THROWS_AS(layer.run(x, {random({1, 1}, 1), random({1, 2}, 1)}), ShapeError);
+        CHECK(counted(layer.forward_layer()) == 3);
+        CHECK(counted(layer.backward_layer()) == 3);
+    }
+    SUBCASE("layers one after another") {
+        auto first = std::make_shared<RNN<double>>(CountingCell(),
+                                                   RNNConfig{.return_sequences = true, .stateful = true});
+        auto second = std::make_shared<RNN<double>>(CountingCell(&fails), RNNConfig{.stateful = true});
+        Sequential<double> inner;
+        inner.add(first);
+        Sequential<double> model;
+        model.add(std::make_shared<Sequential<double>>(std::move(inner)));
+        model.add(second);
+        model(x);
+        fails = true;
+        CHECK_THROWS_AS(model(x), ValueError);
+        CHECK(counted(*first) == 3);
+        CHECK(counted(*second) == 3);
+        fails = false;
+        model(x);
+        CHECK(counted(*first) == 6);
+    }
+    SUBCASE("cells one above another") {
+        RNN<double> layer(StackedRNNCells<double>(CountingCell(), CountingCell(&fails)), {.stateful = true});
+        layer(x);
+        fails = true;
+        CHECK_THROWS_AS(layer(x), ValueError);
+        CHECK(counted(layer) == 3);
+        CHECK(layer.states()[1](0, 0) == 3);
+    }
+    SUBCASE("a user's model, which calls a layer twice, or resets it") {
+        TwoCounters model(&fails);
+        model(x);
+        CHECK(counted(model.first) == 6);
+        CHECK(counted(model.second) == 3);
+        fails = true;
+        for (const bool resets : {false, true}) {
+            model.resets = resets;
+            CHECK_THROWS_AS(model(x), ValueError);
+            CHECK_THROWS_AS(model({x}), ValueError);
+            CHECK(counted(model.first) == 6);
+            CHECK(counted(model.second) == 3);
+        }
+        // The reset is part of a call that succeeds.
+        fails = false;
+        model(x);
+        CHECK(counted(model.first) == 6);
+        CHECK(counted(model.second) == 6);
+    }
 }
 
 TEST_CASE("gradients do not flow from one call of a stateful layer to the one before") {
