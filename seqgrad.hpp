@@ -43,6 +43,7 @@
 #include "seqgrad/data/tasks.hpp"
 #include "seqgrad/data/text.hpp"
 #include "seqgrad/data/text_stream.hpp"
+#include "seqgrad/data/times.hpp"
 #include "seqgrad/data/windows.hpp"
 #include "seqgrad/layers/activation.hpp"
 #include "seqgrad/layers/additive_attention.hpp"
