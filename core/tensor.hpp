@@ -15,9 +15,10 @@ namespace seqgrad {
 /// A dense array of any rank, row-major, on 64-byte-aligned pooled storage.
 ///
 /// It is an xtensor container: any xtensor expression can be assigned to it and it can stand in any xtensor
-/// expression. `Tensor<T>(shape)` leaves its elements uninitialised and takes the shape as it is; `zeros`,
-/// `full` and `tensor` below do neither. Used with `float` and `double` for values, `std::int64_t` for
-/// indices and labels, `bool` for masks.
+/// expression. Make one by `zeros`, `full`, `tensor` or `empty` below, not by its constructor: to xtensor,
+/// braces are elements, so that `Tensor<float>({2, 3})` has the two elements 2 and 3; and `Tensor<T>(shape)`
+/// takes a shape without checking it. Used with `float` and `double` for values, `std::int64_t` for indices
+/// and labels, `bool` for masks.
 template <class T>
 using Tensor = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
 
@@ -61,6 +62,12 @@ Tensor<T> zeros(const Shape& shape) {
 template <class T>
 Tensor<T> ones(const Shape& shape) {
     return full<T>(shape, T{1});
+}
+
+/// A tensor whose elements are not initialised, to be written all.
+template <class T>
+Tensor<T> empty(const Shape& shape) {
+    return Tensor<T>(shape);
 }
 
 /// A tensor with the given elements in row-major order. Throws ShapeError unless there are exactly as many as

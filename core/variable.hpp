@@ -108,6 +108,20 @@ class Variable {
     detail::Ref<detail::SharedMask> mask_;
 };
 
+namespace detail {
+
+template <class E>
+struct RealValueOf {
+    using type = typename E::value_type;
+    static_assert(Real<type>,
+                  "a Variable has elements of float or double: convert others by seqgrad::cast<float>(...)");
+};
+/// The element type of an expression that a Variable is made of.
+template <class E>
+using RealValue = typename RealValueOf<E>::type;
+
+}  // namespace detail
+
 /// A leaf that no gradient is computed for.
 template <class T>
 Variable<T> constant(Tensor<T>&& value) {
@@ -118,6 +132,12 @@ Variable<T> constant(const Tensor<T>& value) {
     return Variable<T>(value, false);
 }
 
+/// The same of the values of an xtensor expression, as 0.1F * random.normal<float>({2, 3}).
+template <class E>
+auto constant(const xt::xexpression<E>& expression) {
+    return Variable<detail::RealValue<E>>(Tensor<detail::RealValue<E>>(expression), false);
+}
+
 /// A leaf whose gradient `backward` accumulates.
 template <class T>
 Variable<T> parameter(Tensor<T>&& value) {
@@ -126,6 +146,11 @@ Variable<T> parameter(Tensor<T>&& value) {
 template <class T>
 Variable<T> parameter(const Tensor<T>& value) {
     return Variable<T>(value, true);
+}
+/// The same of the values of an xtensor expression.
+template <class E>
+auto parameter(const xt::xexpression<E>& expression) {
+    return Variable<detail::RealValue<E>>(Tensor<detail::RealValue<E>>(expression), true);
 }
 
 extern template class Variable<float>;

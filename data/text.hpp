@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -54,6 +55,8 @@ class CharacterVocabulary {
     explicit CharacterVocabulary(std::string_view text);
     /// The characters that stand in any of the texts. Throws FormatError as utf8_characters does.
     explicit CharacterVocabulary(std::span<const std::string> texts);
+    explicit CharacterVocabulary(std::initializer_list<std::string> texts)
+        : CharacterVocabulary(std::span<const std::string>(texts.begin(), texts.size())) {}
     /// The vocabulary whose characters() are these, such as one that was saved. Throws ValueError for what is
     /// not one character and unless they are in the order of their code points, each once; FormatError as
     /// utf8_characters does.
@@ -105,6 +108,9 @@ class WordVocabulary {
     explicit WordVocabulary(std::string_view text, const WordVocabularyOptions& options = {});
     /// The words of the texts together. Throws as above.
     explicit WordVocabulary(std::span<const std::string> texts, const WordVocabularyOptions& options = {});
+    explicit WordVocabulary(std::initializer_list<std::string> texts,
+                            const WordVocabularyOptions& options = {})
+        : WordVocabulary(std::span<const std::string>(texts.begin(), texts.size()), options) {}
     /// The vocabulary whose words() are these, such as one that was saved. Throws ValueError for a word that
     /// stands twice, and for one that split_words does not leave as it is.
     static WordVocabulary from_words(std::vector<std::string> words, const WordOptions& options = {});

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/layers/key_value_attention.hpp"
 
 namespace seqgrad {
@@ -30,6 +31,7 @@ class AdditiveAttention : public KeyValueAttention<T> {
     using Config = AdditiveAttentionConfig;
 
     explicit AdditiveAttention(AdditiveAttentionConfig config = {});
+    explicit AdditiveAttention(detail::EmptyBraces) : AdditiveAttention() {}
 
     const AdditiveAttentionConfig& config() const noexcept { return config_; }
     /// Empty without use_scale.

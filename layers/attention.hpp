@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/layers/key_value_attention.hpp"
 
 namespace seqgrad {
@@ -42,6 +43,7 @@ class Attention : public KeyValueAttention<T> {
     using Config = AttentionConfig;
 
     explicit Attention(AttentionConfig config = {});
+    explicit Attention(detail::EmptyBraces) : Attention() {}
 
     const AttentionConfig& config() const noexcept { return config_; }
     /// Empty without use_scale.

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/layers/module.hpp"
 
 namespace seqgrad {
@@ -19,6 +20,7 @@ class Flatten : public Module<T> {
     using Config = FlattenConfig;
 
     explicit Flatten(FlattenConfig config = {});
+    explicit Flatten(detail::EmptyBraces) : Flatten() {}
 
     const FlattenConfig& config() const noexcept { return config_; }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/layers/constraints.hpp"
 #include "seqgrad/layers/initializers.hpp"
 #include "seqgrad/layers/module.hpp"
@@ -39,6 +40,7 @@ class LayerNormalization : public Module<T> {
     using Config = LayerNormalizationConfig;
 
     explicit LayerNormalization(LayerNormalizationConfig config = {});
+    explicit LayerNormalization(detail::EmptyBraces) : LayerNormalization() {}
 
     const LayerNormalizationConfig& config() const noexcept { return config_; }
     const Variable<T>& gamma() const noexcept { return gamma_; }

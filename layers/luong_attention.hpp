@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/layers/constraints.hpp"
 #include "seqgrad/layers/initializers.hpp"
 #include "seqgrad/layers/memory_attention.hpp"
@@ -55,6 +56,7 @@ class LuongAttention : public MemoryAttention<T> {
     using Config = LuongAttentionConfig;
 
     explicit LuongAttention(LuongAttentionConfig config = {});
+    explicit LuongAttention(detail::EmptyBraces) : LuongAttention() {}
 
     const LuongAttentionConfig& config() const noexcept { return config_; }
     /// Empty for dot.

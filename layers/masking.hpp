@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/layers/module.hpp"
 
 namespace seqgrad {
@@ -25,6 +26,7 @@ class Masking : public Module<T> {
     using Config = MaskingConfig;
 
     explicit Masking(MaskingConfig config = {});
+    explicit Masking(detail::EmptyBraces) : Masking() {}
 
     const MaskingConfig& config() const noexcept { return config_; }
 

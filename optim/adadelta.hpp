@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -39,6 +40,7 @@ class Adadelta : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit Adadelta(AdadeltaConfig config = {});
+    explicit Adadelta(detail::EmptyBraces) : Adadelta() {}
 
     const AdadeltaConfig& config() const noexcept { return config_; }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -40,6 +41,7 @@ class Adagrad : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit Adagrad(AdagradConfig config = {});
+    explicit Adagrad(detail::EmptyBraces) : Adagrad() {}
 
     const AdagradConfig& config() const noexcept { return config_; }
 

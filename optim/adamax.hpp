@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -41,6 +42,7 @@ class Adamax : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit Adamax(AdamaxConfig config = {});
+    explicit Adamax(detail::EmptyBraces) : Adamax() {}
 
     const AdamaxConfig& config() const noexcept { return config_; }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -46,6 +47,7 @@ class Ftrl : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit Ftrl(FtrlConfig config = {});
+    explicit Ftrl(detail::EmptyBraces) : Ftrl() {}
 
     const FtrlConfig& config() const noexcept { return config_; }
 

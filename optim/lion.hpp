@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -39,6 +40,7 @@ class Lion : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit Lion(LionConfig config = {});
+    explicit Lion(detail::EmptyBraces) : Lion() {}
 
     const LionConfig& config() const noexcept { return config_; }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -42,6 +43,7 @@ class Nadam : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit Nadam(NadamConfig config = {});
+    explicit Nadam(detail::EmptyBraces) : Nadam() {}
 
     const NadamConfig& config() const noexcept { return config_; }
 

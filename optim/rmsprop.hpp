@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -44,6 +45,7 @@ class RMSprop : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit RMSprop(RMSpropConfig config = {});
+    explicit RMSprop(detail::EmptyBraces) : RMSprop() {}
 
     const RMSpropConfig& config() const noexcept { return config_; }
 

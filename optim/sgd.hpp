@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "seqgrad/core/no_arguments.hpp"
 #include "seqgrad/optim/optimizer.hpp"
 
 namespace seqgrad {
@@ -40,6 +41,7 @@ class SGD : public Optimizer<T> {
 
     /// Throws ValueError for an argument out of its range and for more than one way of clipping.
     explicit SGD(SGDConfig config = {});
+    explicit SGD(detail::EmptyBraces) : SGD() {}
 
     const SGDConfig& config() const noexcept { return config_; }
 

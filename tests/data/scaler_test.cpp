@@ -120,7 +120,7 @@ TEST_CASE("statistics stay exact far from zero") {
 TEST_CASE("digits that all values share cost no precision") {
     // Values with a standard deviation of 1/2 on top of means of which few or no bits are left for it.
     for (const double mean : {0.0, 1.0, 1e6, -1e9, 1e12, 1e15, -1e15}) {
-        for (const std::size_t pairs : {1, 3, 1000, 100'000}) {
+        for (const std::size_t pairs : std::vector<std::size_t>{1, 3, 1000, 100'000}) {
             Series x;
             for (std::size_t i = 0; i < pairs; ++i) x.insert(x.end(), {mean, mean + 1});
             StandardScaler scaler;
