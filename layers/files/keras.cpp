@@ -59,11 +59,15 @@ class Places {
     }
 
     const std::vector<Place<T>>& all() const { return places_; }
+    /// The groups for parameters, of modules without any too: Keras before 3.6 reads none without the
+    /// model's own.
+    const std::vector<std::string>& groups() const { return groups_; }
 
   private:
     void visit(Module<T>& module, const std::string& path) {
         if (std::ranges::find(done_, &module) != done_.end()) return;
         done_.push_back(&module);
+        groups_.push_back(path + "vars");
         const std::vector<NamedModule<T>> children = module.children();
         std::vector<Variable<T>> of_children;
         for (const auto& child : children)
@@ -103,6 +107,7 @@ class Places {
     HasGroup has_group_;
     std::vector<const Module<T>*> done_;
     std::vector<Place<T>> places_;
+    std::vector<std::string> groups_;
 };
 
 /// The tensors of a file under the names of the module's parameters; those that are no parameter's keep their
@@ -132,8 +137,8 @@ StoredTensors read_weights(const detail::ZipArchive& archive, const std::filesys
                            const LoadLimits& limits) {
     const std::optional<std::string> bytes = archive.read(weights_file);
     if (!bytes) throw FormatError(fmt::format("{}: holds no {}", path.string(), weights_file));
-    return detail::read_hdf5(*bytes, fmt::format("{}: {}", path.string(), weights_file), limits,
-                             is_no_weight);
+    return detail::read_hdf5(*bytes, fmt::format("{}: {}", path.string(), weights_file), limits, is_no_weight)
+        .tensors;
 }
 
 /// A text in JSON of an archive.
@@ -161,7 +166,7 @@ bool has_keras_files() noexcept {
 
 StoredTensors read_keras_weights(const std::filesystem::path& path, const LoadLimits& limits) {
     if (is_archive(path)) return read_weights(detail::ZipArchive(path, limits), path, limits);
-    return detail::read_hdf5(path, limits, is_no_weight);
+    return detail::read_hdf5(path, limits, is_no_weight).tensors;
 }
 
 template <class T>
@@ -186,7 +191,7 @@ void save_keras_weights(const Module<T>& module, const std::filesystem::path& pa
         const auto same = [&](const NamedParameter<T>& p) { return p.variable.same_as(place.parameter); };
         file.add(place.path, *weights.find(std::ranges::find_if(parameters, same)->name));
     }
-    const std::string bytes = detail::write_hdf5(file);
+    const std::string bytes = detail::write_hdf5(file, places.groups());
     detail::AtomicFile out(path);
     out.write(bytes);
     out.commit();

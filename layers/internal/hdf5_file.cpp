@@ -82,12 +82,12 @@ class Reader {
     Reader(std::string source, const LoadLimits& limits, SkipPath skip)
         : source_(std::move(source)), limits_(limits), skip_(skip) {}
 
-    StoredTensors read(const std::filesystem::path& path) {
+    Hdf5File read(const std::filesystem::path& path) {
         const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
         return read(path.c_str(), access);
     }
 
-    StoredTensors read(std::string_view bytes) {
+    Hdf5File read(std::string_view bytes) {
         const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
         constexpr std::size_t increment = 1U << 16U;
         if (H5Pset_fapl_core(access, increment, 0) < 0 ||
@@ -102,13 +102,13 @@ class Reader {
                                        : fmt::format("{}: {}: {}", source_, path, what));
     }
 
-    StoredTensors read(const char* name, hid_t access) {
+    Hdf5File read(const char* name, hid_t access) {
         const Handle file(H5Fopen(name, H5F_ACC_RDONLY, access), H5Fclose);
         if (!file.is_open()) fail("", fmt::format("is no HDF5 file, or damaged ({})", last_reason()));
         const Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
         if (!root.is_open()) fail("", last_reason());
         group(root, "", 1);
-        return std::move(tensors_);
+        return std::move(file_);
     }
 
     struct Names {
@@ -139,6 +139,7 @@ class Reader {
     void group(hid_t id, const std::string& path, std::size_t depth) {
         if (depth > limits_.max_depth) fail(path, "groups stand deeper inside each other than allowed");
         visit_once(id, path);
+        if (!path.empty()) file_.groups.push_back(path);
         Names found{this, {}, limits_.max_keys - keys_, nullptr};
         const herr_t result = H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, nullptr, add_name, &found);
         if (found.error) std::rethrow_exception(found.error);
@@ -255,13 +256,13 @@ class Reader {
     void add(hid_t id, const std::string& path, Shape shape, std::size_t count, hid_t type) {
         std::vector<T> data(count);
         if (H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.data()) < 0) fail(path, last_reason());
-        tensors_.add(path, {std::move(shape), std::move(data)});
+        file_.tensors.add(path, {std::move(shape), std::move(data)});
     }
 
     std::string source_;
     const LoadLimits& limits_;
     SkipPath skip_;
-    StoredTensors tensors_;
+    Hdf5File file_;
     std::set<haddr_t> visited_;
     std::size_t keys_ = 0;
     std::uint64_t bytes_ = 0;
@@ -282,7 +283,7 @@ bool has_hdf5() noexcept {
     return true;
 }
 
-StoredTensors read_hdf5(const std::filesystem::path& path, const LoadLimits& limits, SkipPath skip) {
+Hdf5File read_hdf5(const std::filesystem::path& path, const LoadLimits& limits, SkipPath skip) {
     std::error_code error;
     const std::uint64_t size = std::filesystem::file_size(path, error);
     if (error || !std::ifstream(path)) {
@@ -294,14 +295,14 @@ StoredTensors read_hdf5(const std::filesystem::path& path, const LoadLimits& lim
     return Reader(path.string(), limits, skip).read(path);
 }
 
-StoredTensors read_hdf5(std::string_view bytes, const std::string& source, const LoadLimits& limits,
-                        SkipPath skip) {
+Hdf5File read_hdf5(std::string_view bytes, const std::string& source, const LoadLimits& limits,
+                   SkipPath skip) {
     check_size(bytes.size(), source, limits);
     const Session session;
     return Reader(source, limits, skip).read(bytes);
 }
 
-std::string write_hdf5(const StoredTensors& tensors) {
+std::string write_hdf5(const StoredTensors& tensors, const std::vector<std::string>& groups) {
     const Session session;
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     constexpr std::size_t increment = 1U << 20U;
@@ -310,6 +311,10 @@ std::string write_hdf5(const StoredTensors& tensors) {
     check(file.is_open());
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     check(H5Pset_create_intermediate_group(links, 1) >= 0);
+    for (const std::string& name : groups) {
+        const Handle group(H5Gcreate2(file, name.c_str(), links, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+        check(group.is_open());
+    }
     const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
     check(H5Pset_obj_track_times(creation, false) >= 0);
     for (const auto& [name, tensor] : tensors) {

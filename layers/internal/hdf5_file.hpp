@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "seqgrad/layers/files/load_limits.hpp"
 #include "seqgrad/layers/files/stored_tensors.hpp"
@@ -17,16 +18,22 @@ bool has_hdf5() noexcept;
 /// Which datasets are of no interest, by their path ("optimizer/vars/0"); also for groups, with all inside.
 using SkipPath = bool (*)(std::string_view path);
 
-/// The datasets of a file by their paths. Half precision comes as float32. What a file links to outside of
-/// itself is not followed. Throws FormatError with the place for anything that is not plain groups and
-/// datasets of floating-point numbers, stored in the file whole; IoError when it cannot be read.
-StoredTensors read_hdf5(const std::filesystem::path& path, const LoadLimits& limits, SkipPath skip);
-/// The same for a file in memory; `source` is its name in messages.
-StoredTensors read_hdf5(std::string_view bytes, const std::string& source, const LoadLimits& limits,
-                        SkipPath skip);
+/// What a file holds.
+struct Hdf5File {
+    StoredTensors tensors;            ///< its datasets by their paths
+    std::vector<std::string> groups;  ///< the paths of its groups, without the outermost one
+};
 
-/// A file of these datasets, with groups for all but the last parts of their names. The same tensors always
-/// give the same bytes.
-std::string write_hdf5(const StoredTensors& tensors);
+/// Reads a file. Half precision comes as float32. What a file links to outside of itself is not followed.
+/// Throws FormatError with the place for anything that is not plain groups and datasets of floating-point
+/// numbers, stored in the file whole; IoError when it cannot be read.
+Hdf5File read_hdf5(const std::filesystem::path& path, const LoadLimits& limits, SkipPath skip);
+/// The same for a file in memory; `source` is its name in messages.
+Hdf5File read_hdf5(std::string_view bytes, const std::string& source, const LoadLimits& limits,
+                   SkipPath skip);
+
+/// A file of these datasets, with groups for all but the last parts of their names, and of these groups, in
+/// which there may be nothing. The same tensors and groups always give the same bytes.
+std::string write_hdf5(const StoredTensors& tensors, const std::vector<std::string>& groups);
 
 }  // namespace seqgrad::detail

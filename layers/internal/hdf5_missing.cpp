@@ -20,15 +20,15 @@ bool has_hdf5() noexcept {
     return false;
 }
 
-StoredTensors read_hdf5(const std::filesystem::path&, const LoadLimits&, SkipPath) {
+Hdf5File read_hdf5(const std::filesystem::path&, const LoadLimits&, SkipPath) {
     refuse();
 }
 
-StoredTensors read_hdf5(std::string_view, const std::string&, const LoadLimits&, SkipPath) {
+Hdf5File read_hdf5(std::string_view, const std::string&, const LoadLimits&, SkipPath) {
     refuse();
 }
 
-std::string write_hdf5(const StoredTensors&) {
+std::string write_hdf5(const StoredTensors&, const std::vector<std::string>&) {
     refuse();
 }
 

@@ -42,10 +42,19 @@ std::string class_of(const Place& at) {
     return name.get<std::string>();
 }
 
+/// The name that Keras's later versions have for a class that earlier ones call otherwise: before 3.7 two
+/// initializers were written under other names than the one they go by.
+std::string later_name(const std::string& class_name) {
+    if (class_name == "OrthogonalInitializer") return "Orthogonal";
+    if (class_name == "IdentityInitializer") return "Identity";
+    return class_name;
+}
+
 /// An initializer, regularizer or constraint: a name, nothing, or an object.
 Json rule(const Place& at) {
+    if (at.json.is_string()) return later_name(at.json.get<std::string>());
     if (!at.json.is_object()) return at.json;
-    Json out{{"class_name", class_of(at)}};
+    Json out{{"class_name", later_name(class_of(at))}};
     Json config = value_of(at.json, "config");
     for (const char* const axes : {"input_axes", "output_axes"})
         if (config.contains(axes) && config[axes].is_null()) config.erase(axes);

@@ -13,6 +13,9 @@
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/dropout.hpp"
+#include "seqgrad/layers/embedding.hpp"
+#include "seqgrad/layers/internal/hdf5_file.hpp"
 #include "seqgrad/layers/model_json.hpp"
 
 using namespace seqgrad;
@@ -133,6 +136,69 @@ TEST_CASE("weights are found in models of functions by class, in others by the n
     tagger(x);
     load_keras_weights(tagger, golden_file("tagger.weights.h5"));
     check_same_output(tagger, "tagger");
+}
+
+TEST_CASE("files of old and new versions of Keras 3 are read") {
+    for (const char* const version : {"3.0.5", "3.3.3", "3.6.0", "3.10.0", "3.15.1"}) {
+        CAPTURE(version);
+        const std::string name = std::string("versions/") + version;
+        auto model = load_keras_model<float>(golden_file(name + ".keras"));
+        check_same_output(model, name + ".keras");
+        const auto& lstm = dynamic_cast<const LSTM<float>&>(model[1]);
+        CHECK(std::get<Orthogonal>(lstm.config().recurrent_initializer.rule()).gain == 1);
+        const auto& dense = dynamic_cast<const Dense<float>&>(model[model.size() - 1]);
+        CHECK(std::holds_alternative<Orthogonal>(dense.config().kernel_initializer.rule()));
+
+        Sequential<float> words{Embedding<float>({.input_dim = 7, .output_dim = 2, .mask_zero = true}),
+                                GRU<float>({.units = 2}), Dense<float>({.units = 1})};
+        words.build({unknown, 4});
+        load_keras_weights(words, golden_file(name + ".weights.h5"));
+        check_same_output(words, name + ".weights");
+    }
+}
+
+TEST_CASE("initializers are read by the names that they have before Keras 3.7") {
+    for (const char* const name : {"Orthogonal", "OrthogonalInitializer"}) {
+        CAPTURE(name);
+        const std::string initializer = std::string(R"("module": "keras.initializers", "class_name": ")") +
+                                        name + R"(", "config": {"gain": 2.0, "seed": null})";
+        CHECK(config_refusal(
+                  config_of(R"({"module": "keras.layers", "class_name": "Dense", "config": {"units": 2, )"
+                            R"("kernel_initializer": {)" +
+                            initializer + R"(}, "bias_initializer": "zeros"}})")) == "");
+    }
+    for (const char* const name : {"IdentityInitializer", "Identity", "identity"}) {
+        CAPTURE(name);
+        CHECK(config_refusal(
+                  config_of(R"({"module": "keras.layers", "class_name": "Dense", "config": {"units": 2, )"
+                            R"("kernel_initializer": ")" +
+                            std::string(name) + R"("}})")) == "");
+    }
+}
+
+TEST_CASE("a file has the groups that Keras before 3.6 looks for, those without weights too") {
+    const TemporaryFolder folder;
+    Sequential<float> model{Dropout<float>({.rate = 0.1}), LSTM<float>({.units = 2}),
+                            Dense<float>({.units = 1})};
+    model.build({unknown, 4, 3});
+    save_keras_weights(model, folder / "m.weights.h5");
+    const auto groups_of = [](const std::filesystem::path& path) {
+        return detail::read_hdf5(path, {}, [](std::string_view) { return false; }).groups;
+    };
+    CHECK(groups_of(folder / "m.weights.h5") ==
+          std::vector<std::string>{"layers", "layers/dense", "layers/dense/vars", "layers/dropout",
+                                   "layers/dropout/vars", "layers/lstm", "layers/lstm/cell",
+                                   "layers/lstm/cell/vars", "layers/lstm/vars", "vars"});
+    // As Keras itself.
+    Sequential<float> words{Embedding<float>({.input_dim = 7, .output_dim = 2, .mask_zero = true}),
+                            GRU<float>({.units = 2}), Dense<float>({.units = 1})};
+    words.build({unknown, 4});
+    save_keras_weights(words, folder / "w.weights.h5");
+    for (const char* const version : {"3.0.5", "3.3.3", "3.15.1"}) {
+        CAPTURE(version);
+        CHECK(groups_of(folder / "w.weights.h5") ==
+              groups_of(golden_file(std::string("versions/") + version + ".weights.h5")));
+    }
 }
 
 TEST_CASE("a model's arguments are read, and layers that are not trained are frozen") {
