@@ -50,6 +50,23 @@ std::string later_name(const std::string& class_name) {
     return class_name;
 }
 
+/// A seed: a number, or the generator of numbers that began with it.
+Json seed_of(const Place& at) {
+    if (!at.json.is_object()) return at.json;
+    if (class_of(at) != "SeedGenerator") at.expected("a seed or a SeedGenerator");
+    return value_of(value_of(at.json, "config"), "seed");
+}
+
+/// Constant as it is here, with one value. A matrix of values, which pre-trained embeddings begin with, is
+/// not kept: the weights of the file take its place.
+Json constant_rule(const Place& value) {
+    const Json* number = &value.json;
+    if (const Json& kind = value_of(value.json, "class_name"); kind == "__tensor__" || kind == "__numpy__")
+        number = &value_of(value_of(value.json, "config"), "value");
+    if (number->is_array()) return {{"class_name", "Zeros"}, {"config", Json::object()}};
+    return {{"class_name", "Constant"}, {"config", {{"value", *number}}}};
+}
+
 /// An initializer, regularizer or constraint: a name, nothing, or an object.
 Json rule(const Place& at) {
     if (at.json.is_string()) return later_name(at.json.get<std::string>());
@@ -58,6 +75,10 @@ Json rule(const Place& at) {
     Json config = value_of(at.json, "config");
     for (const char* const axes : {"input_axes", "output_axes"})
         if (config.contains(axes) && config[axes].is_null()) config.erase(axes);
+    const Place arguments = at.inside("config", config);
+    if (out["class_name"] == "Constant" && config.size() == 1 && config.contains("value"))
+        return constant_rule(arguments.inside("value", config["value"]));
+    if (config.contains("seed")) config["seed"] = seed_of(arguments.inside("seed", config["seed"]));
     out["config"] = std::move(config);
     return out;
 }
@@ -99,6 +120,14 @@ constexpr std::array fixed{Fixed{"", "activity_regularizer", nullptr},
                            Fixed{"Flatten", "data_format", "\"channels_last\""},
                            Fixed{"LayerNormalization", "rms_scaling", "false"}};
 
+/// Whether it is about low-rank adaptation, which the weights of a file have in them already.
+bool is_merged(const std::string& class_name, const std::string& key, const Place& at) {
+    const bool adapts = class_name == "Dense" || class_name == "Embedding";
+    if (!adapts || (key != "lora_rank" && key != "lora_alpha")) return false;
+    if (!at.json.is_number() && !at.json.is_null()) at.expected("a number or null");
+    return true;
+}
+
 /// Whether it is one of those; fails where it says something else.
 bool is_fixed(const std::string& class_name, const std::string& key, const Place& at) {
     const auto found = std::ranges::find_if(fixed, [&](const Fixed& f) {
@@ -119,7 +148,9 @@ Json layer(const Place& at) {
     Json out = Json::object();
     for (const auto& [key, value] : config.json.items()) {
         const Place place = config.inside(key, value);
-        if (key == "trainable" || key == "build_input_shape" || is_fixed(class_name, key, place)) continue;
+        if (key == "trainable" || key == "build_input_shape" || is_fixed(class_name, key, place) ||
+            is_merged(class_name, key, place))
+            continue;
         if (key == "dtype") {
             check_dtype(place);
         } else if (key == "layers" || key == "cells") {
@@ -129,6 +160,8 @@ Json layer(const Place& at) {
         } else if (key.ends_with("_initializer") || key.ends_with("_regularizer") ||
                    key.ends_with("_constraint")) {
             out[key] = rule(place);
+        } else if (key == "seed") {
+            out[key] = seed_of(place);
         } else if (key == "axis" && value.is_array() && value.size() == 1) {
             out[key] = value[0];
         } else if (key.ends_with("activation") && value.is_object()) {

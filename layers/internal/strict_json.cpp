@@ -97,6 +97,10 @@ class Builder {
         constexpr std::size_t shown = 40;
         constexpr int number_overflow = 406;
         if (e.id == number_overflow) fail(fmt::format("the number {} is too large", token.substr(0, shown)));
+        // Python's json module writes them. The token may begin with what stands before it.
+        const std::string_view last = std::string_view(token).substr(token.find_last_of(" \t\r\n:,[") + 1);
+        if (last == "N" || last == "I" || last == "-I")
+            fail("not valid JSON: it has no numbers NaN, Infinity and -Infinity");
         fail(fmt::format("not valid JSON: {}", reason_of(e)));
     }
 

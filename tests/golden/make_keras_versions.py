@@ -50,18 +50,23 @@ def compressed(path):
             archive.writestr(name, content)
 
 
-OUT.mkdir(parents=True, exist_ok=True)
-random = np.random.default_rng(1)
-for make, ending in (chain, "keras"), (words, "weights"):
-    model = make()
-    model.set_weights([random.uniform(-0.9, 0.9, w.shape).astype("float32") for w in model.get_weights()])
-    if ending == "keras":
-        x = random.uniform(-2, 2, (BATCH, TIME, FEATURES)).astype("float32")
-        model.compile("adam", "mse")
-        model.save(OUT / f"{keras.__version__}.keras")
-        compressed(OUT / f"{keras.__version__}.keras")
-    else:
-        x = np.array([[3, 1, 6, 2], [5, 4, 0, 0]], "float32")
-        model.save_weights(OUT / f"{keras.__version__}.weights.h5")
-    y = keras.ops.convert_to_numpy(model(x, training=False))
-    save_file({"x": x, "y": np.ascontiguousarray(y)}, OUT / f"{keras.__version__}.{ending}.io.safetensors")
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(1)
+    for make, ending in (chain, "keras"), (words, "weights"):
+        model = make()
+        model.set_weights([random.uniform(-0.9, 0.9, w.shape).astype("float32") for w in model.get_weights()])
+        if ending == "keras":
+            x = random.uniform(-2, 2, (BATCH, TIME, FEATURES)).astype("float32")
+            model.compile("adam", "mse")
+            model.save(OUT / f"{keras.__version__}.keras")
+            compressed(OUT / f"{keras.__version__}.keras")
+        else:
+            x = np.array([[3, 1, 6, 2], [5, 4, 0, 0]], "float32")
+            model.save_weights(OUT / f"{keras.__version__}.weights.h5")
+        y = keras.ops.convert_to_numpy(model(x, training=False))
+        save_file({"x": x, "y": np.ascontiguousarray(y)}, OUT / f"{keras.__version__}.{ending}.io.safetensors")
+
+
+if __name__ == "__main__":
+    main()

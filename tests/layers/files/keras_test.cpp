@@ -1,5 +1,3 @@
-#include "seqgrad/layers/files/keras.hpp"
-
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -15,6 +13,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
+#include "seqgrad/layers/files/keras.hpp"
 #include "seqgrad/layers/internal/hdf5_file.hpp"
 #include "seqgrad/layers/model_json.hpp"
 
@@ -174,6 +173,21 @@ TEST_CASE("initializers are read by the names that they have before Keras 3.7") 
                             R"("kernel_initializer": ")" +
                             std::string(name) + R"("}})")) == "");
     }
+}
+
+TEST_CASE("matrices of Constant, SeedGenerators and low-rank adaptation are read") {
+    auto model = load_keras_model<float>(golden_file("special.keras"));
+    check_same_output(model, "special");
+    const auto& words = dynamic_cast<const Embedding<float>&>(model[1]);
+    CHECK(std::holds_alternative<Zeros>(words.config().embeddings_initializer.rule()));
+    CHECK_FALSE(words.embeddings().requires_grad());
+    const auto& lstm = dynamic_cast<const LSTM<float>&>(model[2]);
+    CHECK(std::get<GlorotUniform>(lstm.config().kernel_initializer.rule()).seed == 3);
+    CHECK(std::get<Constant>(lstm.config().bias_initializer.rule()).value == 0.5);
+    CHECK(refusal([] {
+              load_keras_model<float>(golden_file("masking_nan.keras"));
+          }).find("/config/layers/1/config/mask_value: not valid JSON: it has no numbers NaN") !=
+          std::string::npos);
 }
 
 TEST_CASE("a file has the groups that Keras before 3.6 looks for, those without weights too") {
@@ -357,7 +371,17 @@ TEST_CASE("what a configuration says that is not here is refused with its place"
          "/config/layers/1/config/activation"},
         {layer(R"("kernel_initializer": {"module": "own", "class_name": "Zeros", "config": {}})"),
          "kernel_initializer"},
-        {layer(R"("lora_rank": 4)"), "lora_rank"},
+        {layer(R"("lora_rank": "4")"), "/config/layers/1/config/lora_rank: expected a number or null"},
+        {layer(R"("bias_initializer": {"class_name": "Constant", "config": {"value": NaN}})"),
+         "/config/layers/1/config/bias_initializer/config/value: not valid JSON: it has no numbers NaN"},
+        {layer(R"("mask_value": -Infinity)"),
+         "/config/layers/1/config/mask_value: not valid JSON: it has no numbers NaN"},
+        {layer(
+             R"("bias_initializer": {"class_name": "Constant", "config": {"value": {"class_name": "__tensor__"}}})"),
+         "/config/layers/1/config/bias_initializer/config/value"},
+        {layer(
+             R"("kernel_initializer": {"class_name": "HeNormal", "config": {"seed": {"class_name": "Own", "config": {}}}})"),
+         "kernel_initializer/config/seed: expected a seed or a SeedGenerator"},
         {config_of("3"), "/config/layers/1"},
         {R"({"module": "keras", "class_name": "Functional", "config": {"layers": []}})", "Functional"},
         {R"({"module": "keras", "class_name": "Sequential", "config": {"layers": [)" + std::string(dense) +
