@@ -1,5 +1,7 @@
 #include "seqgrad/layers/internal/hdf5_file.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <exception>
 #include <fstream>
@@ -174,16 +176,49 @@ class Reader {
         const Handle type(H5Dget_type(id), H5Tclose);
         if (!type.is_open()) fail(path, last_reason());
         const std::size_t width = H5Tget_size(type);
-        if (H5Tget_class(type) != H5T_FLOAT || (width != 2 && width != 4 && width != 8))
-            fail(path, "expected numbers of half, single or double precision");
+        const bool is_brain = is_bfloat16(id, type, width);
+        if (!is_brain) check_number(type, path, width);
         Shape shape;
         const std::size_t count = size_of(id, path, width == 8 ? sizeof(double) : sizeof(float), shape);
         check_storage(id, path, std::uint64_t{count} * width);
-        if (width == 8) {
+        if (is_brain) {
+            add_bfloat16(id, path, std::move(shape), count, type);
+        } else if (width == 8) {
             add<double>(id, path, std::move(shape), count, H5T_NATIVE_DOUBLE);
         } else {
             add<float>(id, path, std::move(shape), count, H5T_NATIVE_FLOAT);
         }
+    }
+
+    /// Whether it is bfloat16 as Keras writes it: two bytes of no type, with an attribute that says so. It
+    /// gives no other type that attribute, whose text is therefore not read.
+    static bool is_bfloat16(hid_t id, hid_t type, std::size_t width) {
+        return H5Tget_class(type) == H5T_OPAQUE && width == 2 && H5Aexists(id, "dtype") > 0;
+    }
+
+    void check_number(hid_t type, const std::string& path, std::size_t width) const {
+        const H5T_class_t kind = H5Tget_class(type);
+        if (kind == H5T_FLOAT && (width == 2 || width == 4 || width == 8)) return;
+        const char* const expected = "expected numbers of half, single or double precision or bfloat16";
+        if (kind == H5T_INTEGER) {
+            const char* const sign = H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "";
+            const std::string name = fmt::format("{}int{}", sign, 8 * width);
+            if (width == 1) {
+                fail(path,
+                     fmt::format("{}, got {}: weights of a quantized model are not read; save them before "
+                                 "model.quantize()",
+                                 expected, name));
+            }
+            fail(path, fmt::format("{}, got {}", expected, name));
+        }
+        if (kind == H5T_OPAQUE) {
+            fail(path,
+                 fmt::format("{}, got {} bytes of no type, as which Keras's legacy files hold bfloat16; "
+                             "save as \".weights.h5\"",
+                             expected, width));
+        }
+        if (kind == H5T_FLOAT) fail(path, fmt::format("{}, got numbers of {} bytes", expected, width));
+        fail(path, expected);
     }
 
     /// The number of elements, which fit the limits.
@@ -256,6 +291,18 @@ class Reader {
     void add(hid_t id, const std::string& path, Shape shape, std::size_t count, hid_t type) {
         std::vector<T> data(count);
         if (H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.data()) < 0) fail(path, last_reason());
+        file_.tensors.add(path, {std::move(shape), std::move(data)});
+    }
+
+    /// bfloat16 is the upper half of a float32.
+    void add_bfloat16(hid_t id, const std::string& path, Shape shape, std::size_t count, hid_t type) {
+        std::vector<std::uint8_t> bytes(2 * count);
+        if (H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0) fail(path, last_reason());
+        std::vector<float> data(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint32_t upper = bytes[2 * i] | std::uint32_t{bytes[2 * i + 1]} << 8U;
+            data[i] = std::bit_cast<float>(upper << 16U);
+        }
         file_.tensors.add(path, {std::move(shape), std::move(data)});
     }
 

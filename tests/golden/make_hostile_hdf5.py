@@ -54,6 +54,10 @@ def integers(file):
     file["a/vars/0"] = np.ones(3, "int64")
 
 
+def opaque(file):
+    file["a/vars/0"] = np.zeros(3, "V2")
+
+
 def strings(file):
     file["a/vars/0"] = "weights"
 
@@ -74,7 +78,7 @@ def nothing(file):
     file["a/vars/0"] = h5py.Empty("float32")
 
 
-for case in (soft_link, external_link, external_storage, virtual, cycle, two_names, integers, strings, huge, never_written,
+for case in (soft_link, external_link, external_storage, virtual, cycle, two_names, integers, opaque, strings, huge, never_written,
              other_filter, nothing):
     write(case.__name__, case)
 

@@ -263,6 +263,20 @@ TEST_CASE("half precision, compression and either order of bytes are read") {
     CHECK(tensors.find("vars/1")->data<double>() == std::vector<double>{0, 1, 2});
 }
 
+TEST_CASE("bfloat16 is read exactly, int8 refused") {
+    const StoredTensors expected = read_safetensors(golden_file("bfloat16.io.safetensors"));
+    const StoredTensors tensors = read_keras_weights(golden_file("bfloat16.weights.h5"));
+    REQUIRE(tensors.size() == 2);
+    CHECK(tensors.find("layers/dense/vars/0")->shape() == Shape{3, 2});
+    CHECK(tensors.find("layers/dense/vars/0")->data<float>() == expected.find("w0")->data<float>());
+    CHECK(tensors.find("layers/dense/vars/1")->data<float>() == expected.find("w1")->data<float>());
+    CHECK(
+        refusal([] { read_keras_weights(golden_file("int8.weights.h5")); })
+            .find(
+                "layers/dense/vars/0: expected numbers of half, single or double precision or bfloat16, got "
+                "int8: weights of a quantized model are not read") != std::string::npos);
+}
+
 TEST_CASE("what a file of weights does not hold is refused with its place") {
     const std::pair<const char*, const char*> cases[] = {
         {"soft_link", "b: is a link"},
@@ -271,7 +285,10 @@ TEST_CASE("what a file of weights does not hold is refused with its place") {
         {"virtual", "a/vars/0: is made of other datasets"},
         {"cycle", "a/b: stands in the file under two names"},
         {"two_names", "a/vars/1: stands in the file under two names"},
-        {"integers", "a/vars/0: expected numbers of half, single or double precision"},
+        {"integers", "a/vars/0: expected numbers of half, single or double precision or bfloat16, got int64"},
+        {"opaque",
+         "a/vars/0: expected numbers of half, single or double precision or bfloat16, got 2 bytes of no "
+         "type"},
         {"strings", "a/vars/0: expected numbers"},
         {"huge", "a/vars/0: is larger than allowed"},
         {"never_written", "a/vars/0: takes 4194304 bytes, of which 0 are stored"},
