@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -30,6 +31,10 @@ constexpr std::string_view weights_ending = ".weights.h5";
 
 bool is_archive(const std::filesystem::path& path) {
     return path.extension() == ".keras";
+}
+
+bool is_index_of_shards(const std::filesystem::path& path) {
+    return path.string().ends_with(".weights.json");
 }
 
 /// What belongs to training and not to the model.
@@ -141,6 +146,65 @@ StoredTensors read_weights(const detail::ZipArchive& archive, const std::filesys
         .tensors;
 }
 
+/// The files that an index names under "weight_map", by groups of weights: one or several for each.
+std::vector<std::string> shards_of(const detail::JsonPlace& index) {
+    std::vector<std::string> files;
+    const auto add = [&](const detail::JsonPlace& at) {
+        if (!at.json.is_string()) at.expected("the name of a file");
+        std::string name = at.json.get<std::string>();
+        if (!name.ends_with(weights_ending) || name.find_first_of("/\\") != std::string::npos ||
+            name.find('\0') != std::string::npos)
+            at.expected(fmt::format("the name of a file beside the index, ending in \"{}\"", weights_ending));
+        if (std::ranges::find(files, name) == files.end()) files.push_back(std::move(name));
+    };
+    if (!index.json.is_object()) index.expected("an object");
+    const auto map = index.json.find("weight_map");
+    if (map == index.json.end()) index.fail("\"weight_map\" is missing");
+    const detail::JsonPlace groups = index.inside("weight_map", *map);
+    if (!map->is_object()) groups.expected("an object of names of files");
+    for (const auto& [group, named] : map->items()) {
+        const detail::JsonPlace at = groups.inside(group, named);
+        if (named.is_array()) {
+            for (std::size_t i = 0; i < named.size(); ++i) add(at.element(i));
+        } else {
+            add(at);
+        }
+    }
+    return files;
+}
+
+/// The weights of all files of an index. Keras 3.10 names of a layer that two files share only the first, so
+/// that what a file is named for says nothing about what is in it.
+StoredTensors read_shards(const std::filesystem::path& path, LoadLimits limits) {
+    const std::vector<std::string> files = [&] {
+        detail::JsonSource source(path, {.limits = limits});
+        try {
+            detail::ParsedJson index = detail::parse_tensors_strictly(source, limits);
+            return shards_of(index.root());
+        } catch (const FormatError& e) {
+            throw FormatError(fmt::format("{}: {}", path.string(), e.what()));
+        }
+    }();
+    StoredTensors all;
+    for (const std::string& name : files) {
+        const std::filesystem::path file = path.parent_path() / name;
+        const StoredTensors part = detail::read_hdf5(file, limits, is_no_weight).tensors;
+        for (const auto& [place, tensor] : part) {
+            if (all.find(place) != nullptr) {
+                throw FormatError(
+                    fmt::format("{}: {}: stands in another file of the index, too", file.string(), place));
+            }
+            const std::uint64_t bytes = std::uint64_t{tensor.size()} *
+                                        (tensor.dtype() == DType::float64 ? sizeof(double) : sizeof(float));
+            if (bytes > limits.max_bytes)
+                throw FormatError(fmt::format("{}: {}: is larger than allowed", file.string(), place));
+            limits.max_bytes -= bytes;
+            all.add(place, tensor);
+        }
+    }
+    return all;
+}
+
 /// A text in JSON of an archive.
 detail::Json read_json(const detail::ZipArchive& archive, const char* name, const LoadLimits& limits) {
     const std::optional<std::string> text = archive.read(name);
@@ -166,6 +230,7 @@ bool has_keras_files() noexcept {
 
 StoredTensors read_keras_weights(const std::filesystem::path& path, const LoadLimits& limits) {
     if (is_archive(path)) return read_weights(detail::ZipArchive(path, limits), path, limits);
+    if (is_index_of_shards(path)) return read_shards(path, limits);
     return detail::read_hdf5(path, limits, is_no_weight).tensors;
 }
 

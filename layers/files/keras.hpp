@@ -17,12 +17,13 @@ namespace seqgrad {
 bool has_keras_files() noexcept;
 
 /// The weights of a file that Keras's `model.save_weights` or `model.save` wrote, by the paths that they have
-/// there: "layers/lstm/cell/vars/0". Not among them is what the optimizer and generators of random numbers
+/// there: "layers/lstm/cell/vars/0". Of sharded weights it is the index, "x.weights.json", and the files that
+/// it names lie beside it. Not among them is what the optimizer and generators of random numbers
 /// remember. Throws as `load_keras_weights` does for a file that is not as the format says.
 StoredTensors read_keras_weights(const std::filesystem::path& path, const LoadLimits& limits = {});
 
 /// Gives a module's parameters the weights of a file that Keras's `model.save_weights("x.weights.h5")` or
-/// `model.save("x.keras")` wrote.
+/// `model.save("x.keras")` wrote, or the index "x.weights.json" of sharded weights.
 ///
 /// The models must be built alike. As in Keras layers are found by their class and their number among those
 /// of it, not by their names, in a Sequential and in a model of functions; there the module names its layers

@@ -1,3 +1,5 @@
+#include "seqgrad/layers/files/keras.hpp"
+
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -13,7 +15,6 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
-#include "seqgrad/layers/files/keras.hpp"
 #include "seqgrad/layers/internal/hdf5_file.hpp"
 #include "seqgrad/layers/model_json.hpp"
 
@@ -275,6 +276,56 @@ TEST_CASE("bfloat16 is read exactly, int8 refused") {
             .find(
                 "layers/dense/vars/0: expected numbers of half, single or double precision or bfloat16, got "
                 "int8: weights of a quantized model are not read") != std::string::npos);
+}
+
+TEST_CASE("sharded weights are read by their index, layers that two files share too") {
+    const auto words = [] {
+        Sequential<float> model{Embedding<float>({.input_dim = 7, .output_dim = 2, .mask_zero = true}),
+                                GRU<float>({.units = 2}), Dense<float>({.units = 1})};
+        model.build({unknown, 4});
+        return model;
+    };
+    for (const char* const version : {"3.10.0", "3.15.1"}) {
+        CAPTURE(version);
+        const std::string name = std::string("sharded/") + version;
+        auto model = words();
+        load_keras_weights(model, golden_file(name + ".weights.json"));
+        check_same_output(model, name);
+    }
+    const TemporaryFolder folder;
+    for (const char* const part : {"3.15.1_00000.weights.h5", "3.15.1_00001.weights.h5"})
+        write_text(folder / part, content_of(golden_file(std::string("sharded/") + part)));
+    const auto refused = [&](const std::string& index, const LoadLimits& limits = {}) {
+        write_text(folder / "m.weights.json", index);
+        auto model = words();
+        return refusal([&] { load_keras_weights(model, folder / "m.weights.json", limits); });
+    };
+    const std::string both =
+        R"({"weight_map": {"/a": ["3.15.1_00000.weights.h5", "3.15.1_00001.weights.h5"]}})";
+    CHECK(refused(both) == "");
+    const std::pair<std::string, const char*> cases[] = {
+        {R"({"weight_map": {"/a": "3.15.1_00000.weights.h5"}})", "\"dense.kernel\" is missing"},
+        {R"({"weight_map": {"/a": "../m.weights.h5"}})",
+         "/weight_map/~1a: expected the name of a file beside"},
+        {R"({"weight_map": {"/a": ["m.keras"]}})", "/weight_map/~1a/0: expected the name of a file beside"},
+        {R"({"weight_map": {"/a": 3}})", "/weight_map/~1a: expected the name of a file, got 3"},
+        {R"({"weight_map": 3})", "/weight_map: expected an object"},
+        {"{}", "\"weight_map\" is missing"},
+        {"[]", "expected an object"},
+        {"{", "m.weights.json: "},
+    };
+    for (const auto& one : cases) {
+        const std::string message = refused(one.first), what = one.second;
+        CHECK_MESSAGE(message.find(what) != std::string::npos, what, " in: ", message);
+    }
+    CHECK(refused(both, {.max_bytes = 15800}) == "");
+    CHECK(refused(both, {.max_bytes = 14700}).find("allowed are 14700") != std::string::npos);
+    write_text(folder / "again.weights.h5", content_of(folder / "3.15.1_00000.weights.h5"));
+    CHECK(refused(R"({"weight_map": {"/a": ["3.15.1_00000.weights.h5", "again.weights.h5"]}})")
+              .find("again.weights.h5: layers/embedding/vars/0: stands in another file") !=
+          std::string::npos);
+    CHECK_THROWS_AS(refused(R"({"weight_map": {"/a": "none.weights.h5"}})"), IoError);
+    CHECK_THROWS_AS(read_keras_weights(folder / "none.weights.json"), IoError);
 }
 
 TEST_CASE("what a file of weights does not hold is refused with its place") {
