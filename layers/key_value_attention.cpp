@@ -35,7 +35,11 @@ KeyValueAttention<T>::KeyValueAttention(std::string name, std::string type, cons
 template <class T>
 AttentionOutput<T> KeyValueAttention<T>::run(const Variable<T>& query, const Variable<T>& value,
                                              const Variable<T>& key, const AttentionArguments& arguments) {
-    Inputs inputs{query, value, key ? key : value.without_mask(), {}};
+    Inputs inputs{query,
+                  value,
+                  key ? key : value.without_mask(),
+                  {},
+                  arguments.return_attention_scores.value_or(options_.return_attention_scores)};
     if (!this->built()) {
         this->build_for({any_batch(query.shape()), any_batch(value.shape()), any_batch(inputs.key.shape())});
     }

@@ -21,6 +21,9 @@ struct AttentionArguments {
     /// [B, T, S], or 1 in place of B or T: which query may see which position. Null: each every one. Read
     /// during the call only.
     const Mask* attention_mask = nullptr;
+    /// Whether the weights are asked for; not given: as the layer's configuration says. `run` gives them in
+    /// any case; MultiHeadAttention has another context for queries that see nothing.
+    std::optional<bool> return_attention_scores = {};
 };
 
 /// Base of Keras's attention layers: queries [B, T, D] look up values [B, S, V] by their keys [B, S, K].
@@ -38,7 +41,7 @@ struct AttentionArguments {
 template <class T>
 class KeyValueAttention : public Module<T> {
   public:
-    /// The context together with the weights, whatever `return_attention_scores` says.
+    /// The context together with the weights that it was made with, whatever `return_attention_scores` says.
     AttentionOutput<T> run(const Variable<T>& query, const Variable<T>& value, const Variable<T>& key = {},
                            const AttentionArguments& arguments = {});
 
@@ -57,6 +60,7 @@ class KeyValueAttention : public Module<T> {
     struct Inputs {
         Variable<T> query, value, key;
         std::optional<Mask> seen;
+        bool return_attention_scores;
     };
 
     /// Throws ValueError for a rate of dropout outside [0, 1).

@@ -41,6 +41,23 @@ Variable<T> heads_of(const Variable<T>& x, std::size_t heads) {
     return reshape(transpose(reshape(x, {B, N, heads, d}), {0, 2, 1, 3}), {B * heads, N, d});
 }
 
+/// What turns the weights of queries that see nothing, zeros, into those of a mean: 1/S for them and 0 for
+/// the others, [B, 1, T, 1], or 1 in place of B or T; nothing if all see something. `seen` is [B, 1, T, S].
+template <class T>
+std::optional<Tensor<T>> mean_of_blind_queries(const Mask& seen) {
+    const std::size_t S = seen.shape()[3];
+    Tensor<T> weights(Shape{seen.shape()[0], std::size_t{1}, seen.shape()[2], std::size_t{1}});
+    bool any = false;
+    for (std::size_t row = 0; row < weights.size(); ++row) {
+        const bool* const first = seen.data() + row * S;
+        const bool blind = std::none_of(first, first + S, [](bool sees) { return sees; });
+        weights.data()[row] = blind ? T{1} / static_cast<T>(S) : T{0};
+        any = any || blind;
+    }
+    if (!any) return std::nullopt;
+    return weights;
+}
+
 }  // namespace
 
 namespace detail {
@@ -158,7 +175,12 @@ AttentionOutput<T> MultiHeadAttention<T>::attend(const typename KeyValueAttentio
     const Variable<T> scores = reshape(dot_scores(query, key), {B, H, N, S});
     std::optional<Mask> seen = inputs.seen;  // [B, T, S] -> [B, 1, T, S]
     if (seen) seen->reshape({seen->shape()[0], std::size_t{1}, seen->shape()[1], S});
-    const Variable<T> weights = masked_softmax(scores, seen ? &*seen : nullptr);
+    Variable<T> weights = masked_softmax(scores, seen ? &*seen : nullptr);
+    // Keras has two ways to compute the context, and takes this one where nobody needs the weights
+    // themselves.
+    if (seen && config_.dropout == 0.0 && !inputs.return_attention_scores) {
+        if (const auto mean = mean_of_blind_queries<T>(*seen)) weights = weights + *mean;
+    }
     const Variable<T> heads = matmul(reshape(this->drop(weights), {B * H, N, S}), value);
     const Variable<T> joined = transpose(reshape(heads, {B, H, N, value_dim()}), {0, 2, 1, 3});
     Variable<T> context = output_.apply(reshape(joined, {B, N, H * value_dim()}));

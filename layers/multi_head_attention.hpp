@@ -73,10 +73,13 @@ class HeadProjection : public Module<T> {
 /// with value_dim; `attention_output.kernel` [H, value_dim, output_shape...] and `attention_output.bias`
 /// [output_shape...].
 ///
-/// A position counts where the masks of query, value and key, the attention_mask and the causal one all say
-/// so; the others have weights of exactly 0. A query that sees nothing has weights of 0 and the output's bias
-/// as context (as Keras's where it gives the weights or has dropout; elsewhere it has the mean of all
-/// values). With dropout the weights given are those before it. Not here are Keras's attention_axes,
+/// A position counts if the masks of query, value and key, the attention_mask and the causal one all say so;
+/// the others have weights of exactly 0. A query that sees nothing gets what Keras 3.15.1 gives it: weights
+/// of 1/S, thus the mean of all values, or weights of 0, thus the output's bias alone, if the scores are
+/// asked for
+/// (`return_attention_scores`) or `dropout` is above 0, also in inference. Either way neither query nor key
+/// gets a gradient from it. The mask of the query is the one of its handle; Keras ignores the argument
+/// `query_mask` too. With dropout the weights given are those before it. Not here are Keras's attention_axes,
 /// sliding_window, use_gate and flash_attention. Inputs, arguments of a call and errors: see
 /// KeyValueAttention; ValueError for sizes of 0 as well. Source: Vaswani et al., "Attention is all you need",
 /// arXiv 1706.03762.

@@ -6,8 +6,8 @@ computes.
     python make_multi_head_attention.py --out DIR
 
 Writes DIR/attention/MultiHeadAttention_*.json and DIR/dropout/*Attention.json in the format of FORMAT.md. A call may have
-an `attention_mask` [B, T, S] among its inputs. Rows of queries that see nothing are compared where the scores are
-returned: elsewhere Keras averages over the whole memory there.
+an `attention_mask` [B, T, S] among its inputs. Those of MultiHeadAttention_blind_* have queries that see nothing: Keras
+averages over the whole memory there, and gives zeros where the scores are returned or dropout is not 0.
 """
 import argparse
 import json
@@ -117,3 +117,24 @@ dropped = dict(dropout=0.4, seed=11)
 memory = {"query": normal(B, T, 4), "value": normal(B, S, 4)}
 for kind, config in (("Attention", dict(use_scale=True)), ("AdditiveAttention", {}), ("MultiHeadAttention", small)):
     run("dropout/" + kind, kind, dict(**config, **dropped), memory, calls=2, training=True, **scores)
+
+# Queries that see nothing. These come last, so that what is drawn for those above stays the same.
+partly = RNG.random((B, T, S)) < 0.6
+partly[0, 1] = partly[1, 0] = partly[1, 2] = False
+partly[0, 0, 2] = partly[0, 2, 1] = partly[1, 1, 3] = True
+blind = {
+    "value_mask": ({"value_mask": right([3, 0], S)}, {}),
+    "query_mask": ({"query_mask": right([2, 1], T), "value_mask": right([4, 2], S)}, {}),
+    "attention_mask": ({"attention_mask": partly}, {}),
+    "shared_mask": ({"attention_mask": partly[:1]}, {}),
+    "causal": ({"attention_mask": partly, "key": normal(B, S, 3), "key_mask": np.arange(S)[None] >= [[1], [2]]},
+               dict(use_causal_mask=True)),
+}
+for name, (inputs, arguments) in blind.items():
+    heads("blind_" + name, small, inputs, **arguments)
+    heads(f"blind_{name}_scores", small, inputs, **arguments, **scores)
+    heads(f"blind_{name}_dropout", dict(**small, dropout=0.4, seed=11), inputs, **arguments)
+heads("blind_no_bias", dict(num_heads=1, key_dim=2, value_dim=3, use_bias=False), blind["value_mask"][0])
+heads("blind_training", small, blind["query_mask"][0], training=True)
+run("dropout/MultiHeadAttention_blind", "MultiHeadAttention", dict(**small, **dropped),
+    {**memory, "attention_mask": partly}, calls=2, training=True)

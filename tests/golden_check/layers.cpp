@@ -113,6 +113,7 @@ std::vector<Variable<T>> call_layer(Module<T>& layer, const CallInputs<T>& input
     bool return_attention_scores = false;
     AttentionArguments call{.attention_mask = inputs.attention_mask ? &*inputs.attention_mask : nullptr};
     given.read("return_attention_scores", return_attention_scores);
+    call.return_attention_scores = return_attention_scores;
     given.read("use_causal_mask", call.use_causal_mask);
     given.finish();
     const std::vector<Variable<T>>& all = inputs.all;

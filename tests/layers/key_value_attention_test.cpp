@@ -164,7 +164,7 @@ TEST_CASE("queries that see nothing give a finite context and finite gradients")
         const auto out = layer->run(query, value.with_mask(nothing));
         double total = 0;
         for (std::size_t s = 0; s < 3; ++s) total += weight(out.weights.value(), 0, 0, s);
-        // Keras's two layers fall back to all scores, its heads to nothing.
+        // Keras's two layers fall back to all scores, its heads, whose scores are asked for, to nothing.
         CHECK(total == Approx(layer->type() == "MultiHeadAttention" ? 0 : 1).epsilon(1e-14));
         backward(sum(square(out.context)));
         for (const Variable<double>* x : {&query, &value})

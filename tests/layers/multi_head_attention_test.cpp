@@ -1,11 +1,15 @@
 #include "seqgrad/layers/multi_head_attention.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "support/difference.hpp"
 #include <doctest/doctest.h>
 
+#include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/attention.hpp"
@@ -91,6 +95,65 @@ TEST_CASE("the masks of query, value and key all say what is seen") {
     const auto key = random({1, 3, 3}, 3).with_mask(tensor<bool>({1, 3}, {false, true, true}));
     const auto w = layer({query, value, key})[1].value();
     CHECK(w == tensor<double>({1, 1, 2, 3}, {0, 1, 0, 0, 0, 0}));
+}
+
+TEST_CASE("a query that sees nothing gets the mean of all values, or zeros, as in Keras") {
+    const Mask memory = tensor<bool>({2, 3}, {false, false, false, true, false, true});
+    const Mask queries = tensor<bool>({2, 2}, {true, true, false, true});
+    for (const double dropout : {0.0, 0.5}) {
+        for (const bool scores : {false, true}) {
+            CAPTURE(dropout);
+            CAPTURE(scores);
+            MultiHeadAttention<double> layer({.num_heads = 2,
+                                              .key_dim = 3,
+                                              .dropout = dropout,
+                                              .kernel_initializer = GlorotUniform{.seed = 5},
+                                              .bias_initializer = RandomNormal{.seed = 6},
+                                              .return_attention_scores = scores});
+            layer.set_training(false);
+            const auto query = parameter(random({2, 2, 4}, 1).value());
+            const auto value = parameter(random({2, 3, 5}, 2).value());
+            const auto key = parameter(random({2, 3, 6}, 3).value());
+            const auto out = layer.run(query.with_mask(queries), value.with_mask(memory), key);
+            CHECK(out.context.value() ==
+                  layer({query.with_mask(queries), value.with_mask(memory), key})[0].value());
+
+            // What the output makes of the same weights for all positions, or of none.
+            const bool averages = dropout == 0.0 && !scores;
+            const auto values = layer.value_projection().apply(value);
+            const auto heads = averages ? mean(values, {.axis = 1, .keepdims = true}) : values * 0.0;
+            const auto want = layer.output_projection().apply(heads);
+            double worst = 0;
+            for (const auto& [b, t] : {std::pair{0, 0}, {0, 1}, {1, 0}}) {
+                const auto got = select(select(out.context, 0, b), 0, t);
+                const auto expected = select(select(want, 0, b), 0, 0);
+                worst = std::max(worst, largest_difference(got.value(), expected.value()));
+                const auto weights = select(select(out.weights, 0, b), 1, t).value();
+                for (const double w : elements(weights)) CHECK(w == (averages ? 1.0 / 3 : 0.0));
+            }
+            CHECK(worst <= 1e-14);
+            CHECK(select(select(out.weights, 0, 1), 1, 1).value()(0, 1) == 0);
+
+            // The first sample's queries see nothing: no way leads from its context to queries and keys.
+            backward(sum(select(out.context, 0, 0) * random({2, 4}, 4)));
+            CHECK(query.grad() == zeros<double>({2, 2, 4}));
+            CHECK(key.grad() == zeros<double>({2, 3, 6}));
+            CHECK((value.grad() == zeros<double>({2, 3, 5})) == !averages);
+        }
+    }
+}
+
+TEST_CASE("whether scores are asked for can be said in the call") {
+    const auto query = random({1, 1, 2}, 1), value = random({1, 4, 2}, 2);
+    const Mask nothing = zeros<bool>({1, 1, 4});
+    MultiHeadAttention<double> layer({.num_heads = 1, .key_dim = 2});
+    const auto weight = [&](std::optional<bool> asked) {
+        return layer.run(query, value, {}, {.attention_mask = &nothing, .return_attention_scores = asked})
+            .weights.value()(0, 0, 0, 3);
+    };
+    CHECK(weight(std::nullopt) == 0.25);
+    CHECK(weight(false) == 0.25);
+    CHECK(weight(true) == 0);
 }
 
 TEST_CASE("MultiHeadAttention refuses sizes of 0") {
