@@ -25,6 +25,7 @@
 #include "seqgrad/core/ops/slice.hpp"
 #include "seqgrad/core/ops/softmax.hpp"
 #include "seqgrad/core/random.hpp"
+#include "seqgrad/core/selftest.hpp"
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/threads.hpp"
 #include "seqgrad/core/variable.hpp"

@@ -1,6 +1,7 @@
-// seqgrad: looks at files of weights and models, compares and converts them.
+// seqgrad: looks at files of weights and models, compares and converts them, and tests the library's kernels.
 #include "seqgrad/seqgrad.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -20,13 +21,22 @@ using namespace seqgrad;
 using namespace seqgrad::tools;
 
 /// What the process ends with; docs/tool.md has them too.
-enum Exit : int { success = 0, differ = 1, usage = 2, input_output = 3, bad_file = 4, impossible = 5 };
+enum Exit : int {
+    success = 0,
+    differ = 1,
+    faulty = 1,
+    usage = 2,
+    input_output = 3,
+    bad_file = 4,
+    impossible = 5
+};
 
 const char* const footer =
     "Formats, by the end of a file's name: json (.json), safetensors (.safetensors), keras-weights\n"
     "(.weights.h5), keras (.keras, read only), onnx (.onnx, write only); and pytorch, a state_dict in\n"
     "safetensors, which has to be named.\n\n"
-    "Exit codes: 0 success; 1 diff found differences; 2 wrong command line; 3 a file cannot be read or\n"
+    "Exit codes: 0 success; 1 diff found differences, or selftest a fault; 2 wrong command line; 3 a file "
+    "cannot be read or\n"
     "written; 4 a file is not valid, or does not fit the model; 5 what is asked for cannot be done.";
 
 /// A file argument and the option that names its format.
@@ -67,6 +77,22 @@ std::string on_one_line(std::string text) {
                      end == std::string::npos ? "" : between);
     }
     return printable(text);
+}
+
+/// One line for every instruction set, and below it the fault if there is one.
+std::string describe(const std::vector<SelfTestResult>& results) {
+    std::string out;
+    for (const SelfTestResult& r : results) {
+        out += fmt::format(
+            "{:<9} {:<4} {} comparisons, largest difference: float {:.1e} (limit {:.0e}), "
+            "double {:.1e} (limit {:.0e}){}\n",
+            r.instruction_set, r.fault ? "FAIL" : "ok", r.comparisons, r.of_float.largest_difference,
+            r.of_float.limit, r.of_double.largest_difference, r.of_double.limit, r.used ? ", used here" : "");
+        if (!r.fault) continue;
+        out += fmt::format("  first fault: {}; {}: expected {:.9g}, got {:.9g}\n", r.fault->kernel,
+                           r.fault->sizes, r.fault->expected, r.fault->got);
+    }
+    return out;
 }
 
 int fail(Exit code, const std::string& message) {
@@ -118,6 +144,9 @@ int run(int argc, char** argv) {
     convert_command->add_flag("--allow-non-finite", save.allow_non_finite,
                               "write infinite numbers and NaN to JSON, too");
 
+    CLI::App* self_test = app.add_subcommand(
+        "selftest", "Compares the kernels of every instruction set that this processor has.");
+
     Exit result = success;
     try {
         app.parse(argc, argv);
@@ -137,6 +166,11 @@ int run(int argc, char** argv) {
             }
             std::cout << found;
             if (!found.empty()) result = differ;
+        } else if (*self_test) {
+            const std::vector<SelfTestResult> results = selftest();
+            std::cout << describe(results);
+            if (std::ranges::any_of(results, [](const auto& r) { return r.fault.has_value(); }))
+                result = faulty;
         } else {
             Conversion conversion{.in = in.path,
                                   .out = out.path,

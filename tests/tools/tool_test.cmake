@@ -32,6 +32,8 @@ function(write_checkpoint name part text)
     file(WRITE "${WORK}/${name}" "${text}")
 endfunction()
 
+expect(0 "^baseline +ok +[0-9]+ comparisons, largest difference: float [^\n]*\n" selftest)
+
 set(weights "${GOLDEN}/weights-2-float32-decimal.json")
 expect(0 "Exit codes: 0 success" --help)
 expect(0 "--encoding" convert --help)
