@@ -24,9 +24,9 @@ struct Hdf5File {
     std::vector<std::string> groups;  ///< the paths of its groups, without the outermost one
 };
 
-/// Reads a file. Half precision and Keras's bfloat16 come as float32. What a file links to outside of itself is not followed.
-/// Throws FormatError with the place for anything that is not plain groups and datasets of floating-point
-/// numbers, stored in the file whole; IoError when it cannot be read.
+/// Reads a file. Half precision and Keras's bfloat16 come as float32. What a file links to outside of itself
+/// is not followed. Throws FormatError with the place for anything that is not plain groups and datasets of
+/// floating-point numbers, stored in the file whole; IoError when it cannot be read.
 Hdf5File read_hdf5(const std::filesystem::path& path, const LoadLimits& limits, SkipPath skip);
 /// The same for a file in memory; `source` is its name in messages.
 Hdf5File read_hdf5(std::string_view bytes, const std::string& source, const LoadLimits& limits,

@@ -51,8 +51,8 @@ static_assert(
 static_assert(take_empty_braces<StandardScaler, CharacterVocabulary, WordVocabulary, CsvTable>, "data");
 static_assert(take_empty_braces<CsvOptions, CsvSeriesOptions, WindowOptions, CsvWindowOptions, DateFormat,
                                 DatePairsOptions, WordOptions, WordVocabularyOptions, SearchConfig,
-                                SaveOptions, LoadOptions, LoadLimits, FitOptions<float>, LearningRateFinderOptions,
-                                ProgressOptions, ReduceOptions>,
+                                SaveOptions, LoadOptions, LoadLimits, FitOptions<float>,
+                                LearningRateFinderOptions, ProgressOptions, ReduceOptions>,
               "options");
 
 }  // namespace
