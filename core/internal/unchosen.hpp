@@ -36,6 +36,8 @@ const T* without_unchosen(const T* x, const Lines& of_x, const T* g, const Lines
         return true;
     };
     const T* result = x;
+    // An empty tensor has no element to point at, and lines without elements nothing to leave out.
+    if (of_x.length == 0 || of_g.length == 0) return result;
     for (std::size_t k = 0; k < of_x.count; ++k) {
         if (!all_of(g + k * of_g.step, of_g, [](T v) { return v == 0; })) continue;
         if (all_of(x + k * of_x.step, of_x, [](T v) { return std::isfinite(v); })) continue;
