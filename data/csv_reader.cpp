@@ -17,13 +17,13 @@ namespace seqgrad {
 namespace {
 
 using detail::CsvRecords;
+using detail::in_quotes;
 using detail::listed;
-using detail::quoted;
 
 char checked_delimiter(const CsvOptions& options) {
     if (options.delimiter != ',' && options.delimiter != ';' && options.delimiter != '\t') {
         throw ValueError(fmt::format("CsvOptions::delimiter: expected ',', ';' or '\\t', got {}",
-                                     quoted({&options.delimiter, 1})));
+                                     in_quotes({&options.delimiter, 1})));
     }
     return options.delimiter;
 }
@@ -47,12 +47,13 @@ std::vector<std::string> column_names(const CsvRecords& records, const CsvOption
         names.push_back(options.header ? field.text : std::to_string(names.size() + 1));
     if (const std::size_t repeated = first_repeated(names); repeated < names.size()) {
         records.refuse(records.fields()[repeated].line, repeated + 1,
-                       "expected a new column name, got " + quoted(names[repeated]) + " again");
+                       "expected a new column name, got " + in_quotes(names[repeated]) + " again");
     }
     for (const std::string& name : options.text_columns) {
         if (!detail::contains(names, name)) {
             records.refuse(
-                1, 1, fmt::format("expected a column {}; the columns are {}", quoted(name), listed(names)));
+                1, 1,
+                fmt::format("expected a column {}; the columns are {}", in_quotes(name), listed(names)));
         }
     }
     return names;
@@ -120,9 +121,9 @@ struct CsvReader::State {
             const char* expected = nullptr;
             numbers[i] = to_number(field.text, expected);
             if (expected != nullptr) {
-                records.refuse(
-                    field.line, i + 1,
-                    fmt::format("{}, got {} (column {})", expected, quoted(field.text), quoted(names[i])));
+                records.refuse(field.line, i + 1,
+                               fmt::format("{}, got {} (column {})", expected, in_quotes(field.text),
+                                           in_quotes(names[i])));
             }
         }
     }

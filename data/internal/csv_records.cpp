@@ -19,7 +19,7 @@ constexpr std::size_t longest_record = std::size_t{16} << 20;
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t longest = 40;
     std::string out = "\"";
     for (const char c : text.substr(0, longest)) {
@@ -37,7 +37,7 @@ std::string listed(const std::vector<std::string>& names) {
     constexpr std::size_t most = 100;
     std::string out;
     for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
-        out += (out.empty() ? "" : ", ") + quoted(names[i]);
+        out += (out.empty() ? "" : ", ") + in_quotes(names[i]);
     return names.size() > most ? fmt::format("{} and {} more", out, names.size() - most) : out;
 }
 
@@ -54,7 +54,7 @@ std::size_t csv_column(const std::string& source, const std::vector<std::string>
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
         throw ValueError(
-            fmt::format("{}: no column {}; the columns are {}", source, quoted(name), listed(names)));
+            fmt::format("{}: no column {}; the columns are {}", source, in_quotes(name), listed(names)));
     }
     return static_cast<std::size_t>(found - names.begin());
 }
@@ -63,13 +63,13 @@ void throw_is_text(const std::string& source, std::string_view column) {
     throw ValueError(
         fmt::format("{}: column {} was read as text; leave it out of CsvOptions::text_columns to have its "
                     "numbers",
-                    source, quoted(column)));
+                    source, in_quotes(column)));
 }
 
 void throw_is_numbers(const std::string& source, std::string_view column) {
     throw ValueError(
         fmt::format("{}: column {} was read as numbers; name it in CsvOptions::text_columns to have its text",
-                    source, quoted(column)));
+                    source, in_quotes(column)));
 }
 
 CsvRecords::CsvRecords(std::string_view text, std::string source, char delimiter)
@@ -225,7 +225,7 @@ void CsvRecords::read_quoted(std::string& out) {
     skip_blanks();
     if (const char c = peek(); c != delimiter_ && c != '\n' && c != '\r') {
         refuse(line_, field(),
-               "expected a delimiter or the end of the line after a quoted field, got " + quoted({&c, 1}));
+               "expected a delimiter or the end of the line after a quoted field, got " + in_quotes({&c, 1}));
     }
 }
 

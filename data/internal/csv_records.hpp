@@ -13,7 +13,7 @@
 namespace seqgrad::detail {
 
 /// The beginning of a text in quotes, for messages.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 /// The names in quotes, one after the other; of very many the first ones.
 std::string listed(const std::vector<std::string>& names);
