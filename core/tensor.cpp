@@ -1,10 +1,14 @@
 #include "seqgrad/core/tensor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <type_traits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -36,6 +40,21 @@ std::string too_large(const Shape& shape) {
                        to_string(shape));
 }
 
+/// Notes the length of the first list of every level in `sizes`, and throws for one that has another.
+template <class T>
+void check_sizes(std::span<std::optional<std::size_t>> sizes, const std::initializer_list<T>& list) {
+    const std::size_t expected = sizes.front().value_or(list.size());
+    if (list.size() != expected) {
+        throw ShapeError(
+            fmt::format("Tensor: lists of one level must be equally long, got one of {} and one of {}",
+                        expected, list.size()));
+    }
+    sizes.front() = expected;
+    if constexpr (!std::is_arithmetic_v<T>) {
+        for (const T& inner : list) check_sizes(sizes.subspan(1), inner);
+    }
+}
+
 }  // namespace
 
 namespace detail {
@@ -62,6 +81,12 @@ std::size_t multiplied(std::string_view op, std::size_t a, std::size_t b) {
 void check_size(std::string_view op, std::string_view argument, std::size_t size) {
     if (size <= most_elements) return;
     throw ValueError(fmt::format("{}: {} must be at most {}, got {}", op, argument, most_elements, size));
+}
+
+template <class T, std::size_t N>
+void check_nested(const xt::nested_initializer_list_t<T, N>& lists) {
+    std::array<std::optional<std::size_t>, N> sizes;
+    check_sizes(sizes, lists);
 }
 
 }  // namespace detail
@@ -118,6 +143,22 @@ Tensor<T> tensor(const Shape& shape, std::span<const std::type_identity_t<T>> va
     return out;
 }
 
+template void detail::check_nested<float, 2>(const xt::nested_initializer_list_t<float, 2>&);
+template void detail::check_nested<float, 3>(const xt::nested_initializer_list_t<float, 3>&);
+template void detail::check_nested<float, 4>(const xt::nested_initializer_list_t<float, 4>&);
+template void detail::check_nested<float, 5>(const xt::nested_initializer_list_t<float, 5>&);
+template void detail::check_nested<double, 2>(const xt::nested_initializer_list_t<double, 2>&);
+template void detail::check_nested<double, 3>(const xt::nested_initializer_list_t<double, 3>&);
+template void detail::check_nested<double, 4>(const xt::nested_initializer_list_t<double, 4>&);
+template void detail::check_nested<double, 5>(const xt::nested_initializer_list_t<double, 5>&);
+template void detail::check_nested<std::int64_t, 2>(const xt::nested_initializer_list_t<std::int64_t, 2>&);
+template void detail::check_nested<std::int64_t, 3>(const xt::nested_initializer_list_t<std::int64_t, 3>&);
+template void detail::check_nested<std::int64_t, 4>(const xt::nested_initializer_list_t<std::int64_t, 4>&);
+template void detail::check_nested<std::int64_t, 5>(const xt::nested_initializer_list_t<std::int64_t, 5>&);
+template void detail::check_nested<bool, 2>(const xt::nested_initializer_list_t<bool, 2>&);
+template void detail::check_nested<bool, 3>(const xt::nested_initializer_list_t<bool, 3>&);
+template void detail::check_nested<bool, 4>(const xt::nested_initializer_list_t<bool, 4>&);
+template void detail::check_nested<bool, 5>(const xt::nested_initializer_list_t<bool, 5>&);
 template Tensor<float> full(const Shape&, float);
 template Tensor<double> full(const Shape&, double);
 template Tensor<std::int64_t> full(const Shape&, std::int64_t);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -12,18 +13,149 @@
 
 namespace seqgrad {
 
+template <class T>
+class Tensor;
+
+namespace detail {
+
+/// The container of xtensor whose storage, shape and strides a Tensor has.
+template <class T>
+using TensorArray = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
+
+}  // namespace detail
+}  // namespace seqgrad
+
+// What xtensor asks of a container.
+template <class T>
+struct xt::xcontainer_inner_types<seqgrad::Tensor<T>>
+    : xcontainer_inner_types<seqgrad::detail::TensorArray<T>> {
+    using temporary_type = seqgrad::Tensor<T>;
+};
+template <class T>
+struct xt::xiterable_inner_types<seqgrad::Tensor<T>> : xcontainer_iterable_types<seqgrad::Tensor<T>> {};
+
+namespace seqgrad {
+
+/// Sizes of a tensor's axes, outermost first. A rank-0 shape holds one element.
+using Shape = detail::TensorArray<float>::shape_type;
+
+/// Number of elements of a tensor of this shape. Throws ShapeError for more than the address space holds,
+/// also where sizes behind an axis of size 0 say so.
+std::size_t element_count(const Shape& shape);
+
+namespace detail {
+
+/// An element between braces: a floating-point value for a tensor of those, a bool for a tensor of those.
+template <class T>
+struct Element {
+    T value;
+
+    template <class U>
+    requires std::is_arithmetic_v<U>
+    constexpr Element(U v) : value(static_cast<T>(v)) {
+        constexpr bool is_element =
+            std::is_same_v<T, bool> ? std::is_same_v<U, bool> : std::is_floating_point_v<U>;
+        static_assert(
+            is_element && (std::is_same_v<T, bool> || std::is_floating_point_v<T>),
+            "sizes or elements? Say zeros<T>({2, 3}) or empty<T>({2, 3}) if the numbers are sizes, and "
+            "tensor<T>({2}, {2, 3}) if they are elements. Floating-point elements may stand alone between "
+            "braces: Tensor<float>{2.0F, 3.0F}");
+    }
+};
+
+/// Throws ShapeError unless every list of a level is as long as the first.
+template <class T, std::size_t N>
+void check_nested(const xt::nested_initializer_list_t<T, N>& lists);
+
+}  // namespace detail
+
 /// A dense array of any rank, row-major, on 64-byte-aligned pooled storage.
 ///
 /// It is an xtensor container: any xtensor expression can be assigned to it and it can stand in any xtensor
-/// expression. Make one by `zeros`, `full`, `tensor` or `empty` below, not by its constructor: to xtensor,
-/// braces are elements, so that `Tensor<float>({2, 3})` has the two elements 2 and 3; and `Tensor<T>(shape)`
-/// takes a shape without checking it. Used with `float` and `double` for values, `std::int64_t` for indices
-/// and labels, `bool` for masks.
+/// expression. Used with `float` and `double` for values, `std::int64_t` for indices and labels, `bool` for
+/// masks.
+///
+/// Make one by `zeros`, `full`, `tensor` or `empty` below. Between braces, nested lists are elements,
+/// `Tensor<float>{{1, 2}, {3, 4}}`, and so are floating-point numbers, `Tensor<float>{0.5F, 1.5F}`. Integers
+/// in one list could be sizes or elements; `Tensor<float>({2, 3})` does not compile and says what to write.
 template <class T>
-using Tensor = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
+class Tensor : public xt::xstrided_container<Tensor<T>>, public xt::xcontainer_semantic<Tensor<T>> {
+    using Container = xt::xstrided_container<Tensor<T>>;
+    using Semantic = xt::xcontainer_semantic<Tensor<T>>;
+    template <std::size_t N>
+    using Lists = xt::nested_initializer_list_t<T, N>;
 
-/// Sizes of a tensor's axes, outermost first. A rank-0 shape holds one element.
-using Shape = Tensor<float>::shape_type;
+  public:
+    using storage_type = typename Container::storage_type;
+    using shape_type = typename Container::shape_type;
+    using temporary_type = typename Semantic::temporary_type;
+
+    /// A tensor of rank 0 with one element, 0.
+    Tensor() : storage_(1, T{}) {}
+
+    /// A tensor of this shape whose elements are not initialised. Throws ShapeError as element_count does.
+    explicit Tensor(const Shape& shape) {
+        element_count(shape);
+        Container::resize(shape, true);
+    }
+
+    /// A tensor of this shape with every element `value`. Throws ShapeError as element_count does.
+    Tensor(const Shape& shape, const T& value) : Tensor(shape) {
+        std::fill(storage_.begin(), storage_.end(), value);
+    }
+
+    /// A tensor of rank 0 with this element.
+    template <class U>
+    requires std::is_arithmetic_v<U> Tensor(U value) : storage_(1, detail::Element<T>(value).value) {}
+
+    /// A tensor of rank 1 with these elements.
+    Tensor(std::initializer_list<detail::Element<T>> elements) : Tensor(Shape{elements.size()}) {
+        std::transform(elements.begin(), elements.end(), storage_.begin(),
+                       [](const auto& e) { return e.value; });
+    }
+
+    /// Tensors of rank 2 to 5 with these elements. They throw ShapeError if lists of one level differ in
+    /// length.
+    Tensor(xt::nested_initializer_list_t<T, 2> lists) : Tensor(from_lists<2>, lists) {}
+    Tensor(xt::nested_initializer_list_t<T, 3> lists) : Tensor(from_lists<3>, lists) {}
+    Tensor(xt::nested_initializer_list_t<T, 4> lists) : Tensor(from_lists<4>, lists) {}
+    Tensor(xt::nested_initializer_list_t<T, 5> lists) : Tensor(from_lists<5>, lists) {}
+
+    /// The values of an xtensor expression.
+    template <class E>
+    Tensor(const xt::xexpression<E>& expression) : storage_(1, T{}) {
+        Semantic::assign(expression);
+    }
+    template <class E>
+    Tensor& operator=(const xt::xexpression<E>& expression) {
+        return Semantic::operator=(expression);
+    }
+
+    Tensor(const Tensor&) = default;
+    Tensor(Tensor&&) = default;
+    Tensor& operator=(const Tensor&) = default;
+    Tensor& operator=(Tensor&&) = default;
+    ~Tensor() = default;
+
+  private:
+    friend class xt::xcontainer<Tensor<T>>;
+
+    template <std::size_t N>
+    struct FromLists {};
+    template <std::size_t N>
+    static constexpr FromLists<N> from_lists{};
+    template <std::size_t N>
+    Tensor(FromLists<N>, const Lists<N>& lists) {
+        detail::check_nested<T, N>(lists);
+        Container::resize(xt::shape<Shape>(lists), true);
+        xt::nested_copy(storage_.begin(), lists);
+    }
+
+    storage_type& storage_impl() noexcept { return storage_; }
+    const storage_type& storage_impl() const noexcept { return storage_; }
+
+    storage_type storage_;
+};
 
 /// Which steps of a batch of sequences count: [B, T], true where one does.
 using Mask = Tensor<bool>;
@@ -31,10 +163,6 @@ using Mask = Tensor<bool>;
 /// The element types a Variable can have.
 template <class T>
 concept Real = std::is_same_v<T, float> || std::is_same_v<T, double>;
-
-/// Number of elements of a tensor of this shape. Throws ShapeError for more than the address space holds,
-/// also where sizes behind an axis of size 0 say so.
-std::size_t element_count(const Shape& shape);
 
 /// "[32, 16, 12]"; "[]" for rank 0.
 std::string to_string(const Shape& shape);
@@ -64,7 +192,7 @@ Tensor<T> ones(const Shape& shape) {
     return full<T>(shape, T{1});
 }
 
-/// A tensor whose elements are not initialised, to be written all.
+/// A tensor whose elements are not initialised, to be written all. Throws ShapeError as element_count does.
 template <class T>
 Tensor<T> empty(const Shape& shape) {
     return Tensor<T>(shape);

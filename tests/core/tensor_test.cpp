@@ -55,6 +55,53 @@ TEST_CASE("tensor checks its number of elements") {
     CHECK_THROWS_AS(tensor<double>({2, 2}, {1, 2, 3}), ShapeError);
 }
 
+TEST_CASE("braces are elements") {
+    const Tensor<float> rows{{1, 2, 3}, {4, 5, 6}};
+    CHECK(rows.shape() == Shape{2, 3});
+    CHECK(rows == tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}));
+    CHECK(Tensor<double>{0.5F, 1.5} == tensor<double>({2}, {0.5, 1.5}));
+    CHECK(Tensor<bool>{true, false} == tensor<bool>({2}, {true, false}));
+    CHECK(Tensor<std::int64_t>{{{{{7, 8}}}}}.shape() == Shape{1, 1, 1, 1, 2});
+    CHECK(Tensor<float>{2.5F}.shape() == Shape{1});
+    CHECK(Tensor<float>(2.5F).shape() == Shape{});
+    CHECK(Tensor<float>{} == zeros<float>({}));
+    Tensor<float> changed;
+    changed = {{1, 2}, {3, 4}};
+    CHECK(changed == tensor<float>({2, 2}, {1, 2, 3, 4}));
+    CHECK_THROWS_WITH_AS((Tensor<float>{{1, 2}, {3}}),
+                         "Tensor: lists of one level must be equally long, got one of 2 and one of 1",
+                         ShapeError);
+    CHECK_THROWS_AS((Tensor<float>{{{1}, {2}}, {{3}, {4, 5}}}), ShapeError);
+}
+
+TEST_CASE("a shape is checked before memory is taken for it") {
+    const std::size_t huge = std::size_t{1} << 32;
+    CHECK_THROWS_AS(Tensor<float>(Shape{huge, huge}), ShapeError);
+    CHECK_THROWS_AS(Tensor<float>(Shape{huge, huge}, 1.0F), ShapeError);
+    CHECK_THROWS_AS(empty<bool>({huge, huge}), ShapeError);
+    CHECK(Tensor<float>(Shape{2, 3}, 1.5F) == full<float>({2, 3}, 1.5F));
+    CHECK(Tensor<float>(Shape{}).size() == 1);
+}
+
+TEST_CASE("xtensor takes a Tensor for an expression, and a Tensor an expression of xtensor") {
+    const Tensor<double> a{{1, 2}, {3, 4}};
+    const Tensor<double> b = 2.0 * a - a / 4.0;
+    CHECK(b == tensor<double>({2, 2}, {1.75, 3.5, 5.25, 7}));
+    Tensor<double> sum = a;
+    sum += a * a;
+    CHECK(sum == tensor<double>({2, 2}, {2, 6, 12, 20}));
+    sum = a + tensor<double>({2}, {10, 20});
+    CHECK(sum == tensor<double>({2, 2}, {11, 22, 13, 24}));
+    const Tensor<bool> large = a > 2.0;
+    CHECK(large == tensor<bool>({2, 2}, {false, false, true, true}));
+    const Tensor<float> narrowed = a;
+    CHECK(narrowed == tensor<float>({2, 2}, {1, 2, 3, 4}));
+    const xt::xarray<double> array = a + 1.0;
+    CHECK(Tensor<double>(array) == tensor<double>({2, 2}, {2, 3, 4, 5}));
+    const Tensor<double> one = tensor<double>({}, {3}) * 2.0;
+    CHECK(one == tensor<double>({}, {6}));
+}
+
 TEST_CASE("storage is aligned, recycled, and may be freed by another thread") {
     for (const std::size_t n : {1u, 15u, 16u, 17u, 1000u, 100000u}) {
         Tensor<float> t(Shape{n});
