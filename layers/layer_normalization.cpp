@@ -24,18 +24,19 @@ LayerNormalization<T>::LayerNormalization(LayerNormalizationConfig config)
 /// The size of the axis that is normalised over. The batch axis never is, wherever it stands from the end.
 template <class T>
 std::ptrdiff_t LayerNormalization<T>::features_of(const PartialShape& input_shape) const {
+    const std::ptrdiff_t known = this->built() ? features_ : unknown;
     if (config_.axis == -1) {
-        return static_cast<std::ptrdiff_t>(detail::features_of(this->description(), input_shape, features_));
+        return static_cast<std::ptrdiff_t>(detail::features_of(this->description(), input_shape, known));
     }
     const auto rank = static_cast<std::ptrdiff_t>(input_shape.size());
     const std::ptrdiff_t axis = config_.axis < 0 ? config_.axis + rank : config_.axis;
     const bool exists = axis > 0 && axis < rank;
     const std::ptrdiff_t size = exists ? input_shape[static_cast<std::size_t>(axis)] : unknown;
-    if (size == unknown || (features_ != unknown && size != features_)) {
-        throw ShapeError(fmt::format(
-            "{}: expected x [batch, ...] whose axis {} has {}, got {} (rank {})", this->description(),
-            config_.axis, features_ == unknown ? "a known size" : fmt::format("size {}", features_),
-            to_string(input_shape), rank));
+    if (size == unknown || (known != unknown && size != known)) {
+        throw ShapeError(fmt::format("{}: expected x [batch, ...] whose axis {} has {}, got {} (rank {})",
+                                     this->description(), config_.axis,
+                                     known == unknown ? "a known size" : fmt::format("size {}", known),
+                                     to_string(input_shape), rank));
     }
     return size;
 }

@@ -44,14 +44,18 @@ const PartialShape& OutputShape::get() const noexcept {
 void OutputShape::set(PartialShape shape) {
     shape_ = std::move(shape);
     state_.store(State::known, std::memory_order_release);
+    state_.notify_all();
 }
 
 void OutputShape::set_once(const Shape& output) {
     State state = state_.load(std::memory_order_acquire);
-    if (state != State::none) return;
+    if (state == State::known) return;
     PartialShape shape = any_batch(output);  // before it is promised: this may throw
-    if (state_.compare_exchange_strong(state, State::being_written, std::memory_order_acquire))
+    if (state_.compare_exchange_strong(state, State::being_written, std::memory_order_acquire)) {
         set(std::move(shape));
+    } else {
+        state_.wait(State::being_written, std::memory_order_acquire);
+    }
 }
 
 }  // namespace detail
@@ -144,32 +148,72 @@ Members<T> Module<T>::collect() const {
     return found;
 }
 
-/// While a module is called that is not built: builds it, or leaves it unbuilt if the call throws. Of a
-/// module that is built nothing is written, so that several threads may call it.
+/// What is not built of a module and all inside it. Takes back what is built while it lives, unless told to
+/// keep it.
+template <class T>
+class Module<T>::Unbuilt {
+  public:
+    explicit Unbuilt(Module& module) {
+        Walk walk{[this](const std::string&, Module& inside, const Members<T>& members) {
+            if (inside.built_) return;
+            modules_.push_back({&inside, inside.made_, inside.output_shape_.get().empty(), {}});
+            for (const auto& p : members.parameters_)
+                if (!*p.variable) modules_.back().parameters.push_back(p.variable);
+        }};
+        walk("", module);
+    }
+    ~Unbuilt() {
+        if (kept_) return;
+        for (const Before& before : modules_) {
+            before.module->made_ = before.made;
+            before.module->built_ = false;
+            if (before.shape_unknown) before.module->output_shape_ = {};
+            for (Variable<T>* parameter : before.parameters) *parameter = {};
+        }
+    }
+    Unbuilt(const Unbuilt&) = delete;
+    Unbuilt& operator=(const Unbuilt&) = delete;
+
+    void keep() noexcept { kept_ = true; }
+
+  private:
+    struct Before {
+        Module* module;
+        bool made;
+        bool shape_unknown;
+        std::vector<Variable<T>*> parameters;
+    };
+    std::vector<Before> modules_;
+    bool kept_ = false;
+};
+
+/// While a module is called that is not built: builds it, or leaves it and all inside unbuilt if the call
+/// throws. Of a module that is built nothing is written, so that several threads may call it.
 template <class T>
 class Module<T>::FirstCall {
   public:
     template <class Shapes>
     FirstCall(Module& module, const Shapes& shapes) : module_(module.built_ ? nullptr : &module) {
         if (module_ == nullptr) return;
+        unbuilt_.emplace(module);
         module.make_parameters(shapes());
         module.in_first_call_ = true;
     }
     ~FirstCall() {
-        if (module_ == nullptr) return;
-        module_->in_first_call_ = false;
-        // Parameters of its own are kept with those of the layers inside or not at all.
-        module_->made_ = module_->built_;
+        if (module_ != nullptr) module_->in_first_call_ = false;
     }
     FirstCall(const FirstCall&) = delete;
     FirstCall& operator=(const FirstCall&) = delete;
 
     void has_ended() {
-        if (module_ != nullptr) module_->built_ = true;
+        if (module_ == nullptr) return;
+        module_->built_ = true;
+        unbuilt_->keep();
     }
 
   private:
     Module* module_;
+    std::optional<Unbuilt> unbuilt_;
 };
 
 template <class T>
@@ -234,16 +278,17 @@ template <class T>
 void Module<T>::build_for(const std::vector<PartialShape>& input_shapes) {
     if (built_) return;
     if (input_shapes.empty()) throw ValueError(fmt::format("{}: built without an input", description()));
+    Unbuilt unbuilt(*this);
     make_parameters(input_shapes);
     // The call that builds the layers inside may be under way.
     if (!built_ && !in_first_call_) build_by_call(input_shapes);
+    unbuilt.keep();
 }
 
 /// Builds the layers inside, which nothing but the module's call knows the shapes of.
 template <class T>
 void Module<T>::build_by_call(const std::vector<PartialShape>& input_shapes) {
     const auto refuse = [&](const std::string& why) {
-        made_ = false;
         std::vector<std::string> shapes;
         for (const PartialShape& shape : input_shapes) shapes.push_back(to_string(shape));
         throw ValueError(

@@ -174,8 +174,8 @@ class Module {
     /// Keras's name of the class of layer: "LSTM".
     virtual std::string type() const = 0;
 
-    /// Computes the module's output. Builds it first where that was not done yet.
-    /// x's mask goes on to the output of a module that `supports_masking`.
+    /// Computes the module's output. Builds it first where that was not done yet; if the call then throws,
+    /// what it built is taken back. x's mask goes on to the output of a module that `supports_masking`.
     /// Throws ShapeError when x does not fit.
     Variable<T> operator()(const Variable<T>& x);
     /// The same with several inputs, several outputs, or both. Throws ValueError for another number of inputs
@@ -189,8 +189,8 @@ class Module {
     ///
     /// The layers of a user's module are built by its call, which is then made with zeros [1, ...] in
     /// inference mode; what the module remembers stays as it is. Throws ShapeError when the shape does not
-    /// fit, ValueError when a size is unknown that this call needs, or the call throws; the module is not
-    /// built then.
+    /// fit, ValueError when a size is unknown that this call needs, or the call throws; nothing is built then
+    /// that was not before.
     void build(const PartialShape& input_shape);
     /// The same for a module of several inputs, with the shape of each. Throws ValueError for no shapes.
     void build_for(const std::vector<PartialShape>& input_shapes);
@@ -291,6 +291,7 @@ class Module {
   private:
     friend class detail::ParameterHandles<T>;
     Members<T> collect() const;
+    class Unbuilt;
     class FirstCall;
     void make_parameters(const std::vector<PartialShape>& input_shapes);
     void build_by_call(const std::vector<PartialShape>& input_shapes);

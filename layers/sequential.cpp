@@ -15,6 +15,10 @@ namespace seqgrad {
 template <class T>
 Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
     if (!layer) throw ValueError(fmt::format("{}: add was given no layer", this->description()));
+    if (layer->path_to(*this))
+        throw ValueError(
+            fmt::format("{}: add was given a layer that holds this model, which would contain itself",
+                        this->description()));
     const auto* const input = dynamic_cast<const InputLayer<T>*>(layer.get());
     if (input != nullptr && !layers_.empty()) {
         throw ValueError(

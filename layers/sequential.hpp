@@ -33,8 +33,8 @@ class Sequential : public Module<T> {
     }
 
     /// Appends a layer, and builds it where the model is built already. Throws ValueError when its name is
-    /// another layer's or no name for a path, and for a second InputLayer; ShapeError when it does not fit
-    /// the model's output.
+    /// another layer's or no name for a path, for a second InputLayer, and for a layer that holds this model;
+    /// ShapeError when it does not fit the model's output.
     template <std::derived_from<Module<T>> Layer>
     Sequential& add(Layer&& layer) {
         return add(std::static_pointer_cast<Module<T>>(std::make_shared<Layer>(std::forward<Layer>(layer))));

@@ -9,6 +9,7 @@
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/random.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
@@ -16,6 +17,7 @@
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/flatten.hpp"
 #include "seqgrad/layers/gru.hpp"
+#include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/sequential.hpp"
 
@@ -69,6 +71,32 @@ class Odd : public Module<double> {
     Variable<double> b_;
 };
 
+/// Two layers and a parameter of its own that is there from the start; a call throws at its end while
+/// `fails`.
+class Failing : public Module<double> {
+  public:
+    std::string type() const override { return "Failing"; }
+    PartialShape compute_output_shape(const PartialShape& x) const override {
+        return dense.compute_output_shape(norm.compute_output_shape(x));
+    }
+    Dense<double> dense{{.units = 3}};
+    LayerNormalization<double> norm;
+    Variable<double> scale = parameter(full<double>({}, 2.0));
+    bool fails = true;
+
+  protected:
+    void members(Members<double>& m) override {
+        m.child("dense", dense);
+        m.child("norm", norm);
+        m.parameter("scale", scale);
+    }
+    Variable<double> call(const Variable<double>& x) override {
+        const Variable<double> y = dense(norm(x)) * scale;
+        if (fails) throw ValueError("Failing: fails");
+        return y;
+    }
+};
+
 /// x W y, whose parameter depends on the shapes of both inputs.
 class Bilinear : public Module<double> {
   public:
@@ -110,6 +138,46 @@ TEST_CASE("a module is built for all of its inputs") {
     Affine<double> first;
     first.build_for({{unknown, 5}, {unknown, 7}});
     CHECK(first.scale.shape() == Shape{5});
+}
+
+TEST_CASE("a first call or build that fails takes back what it built inside") {
+    Failing model;
+    model.dense.set_name("dense");
+    const auto unbuilt = [&] {
+        CHECK_FALSE(model.built());
+        CHECK_FALSE(model.dense.built());
+        CHECK_FALSE(model.norm.built());
+        CHECK(model.dense.output_shape().empty());
+        CHECK(model.parameters().size() == 1);
+    };
+    CHECK_THROWS_WITH_AS(model(constant(ones<double>({2, 4}))), "Failing: fails", ValueError);
+    unbuilt();
+    CHECK_THROWS_AS(model.build({unknown, 4}), ValueError);
+    unbuilt();
+    model.fails = false;
+    CHECK(model(constant(ones<double>({2, 5}))).shape() == Shape{2, 3});
+    CHECK(model.parameters().size() == 5);
+    CHECK(model.dense.parameters()[0].variable.shape() == Shape{5, 3});
+
+    // What was built before stays, also in a call that fails.
+    Failing half;
+    half.norm.build({unknown, 4});
+    CHECK_THROWS_AS(half(constant(ones<double>({2, 4}))), ValueError);
+    CHECK(half.norm.built());
+    CHECK_FALSE(half.dense.built());
+    half.fails = true;
+    CHECK_THROWS_AS(half(constant(ones<double>({2, 5}))), ShapeError);
+
+    // Layers beside one that fails.
+    Sequential<double> layers;
+    layers.add(LayerNormalization<double>());
+    auto failing = std::make_shared<Failing>();
+    layers.add(failing);
+    CHECK_THROWS_AS(layers(constant(ones<double>({2, 4}))), ValueError);
+    CHECK(layers.parameters().size() == 1);
+    CHECK(layers.output_shape().empty());
+    failing->fails = false;
+    CHECK(layers(constant(ones<double>({2, 7}))).shape() == Shape{2, 3});
 }
 
 TEST_CASE("parameters have dotted paths in order of definition, each once") {
@@ -180,6 +248,17 @@ TEST_CASE("Sequential chains layers, names and builds them") {
     CHECK(model[3].built());
     CHECK(model.parameters().back().name == "affine_2.shift");
     CHECK(model(constant(full<double>({2, 4}, 3))).shape() == Shape{2, 4});
+}
+
+TEST_CASE("Sequential refuses a layer that would make it contain itself") {
+    const auto model = std::make_shared<Sequential<double>>();
+    const char* const why =
+        "Sequential: add was given a layer that holds this model, which would contain itself";
+    CHECK_THROWS_WITH_AS(model->add(std::shared_ptr<Module<double>>(model)), why, ValueError);
+    const auto outer = std::make_shared<Sequential<double>>();
+    outer->add(std::shared_ptr<Module<double>>(model));
+    CHECK_THROWS_AS(model->add(std::shared_ptr<Module<double>>(outer)), ValueError);
+    CHECK(model->size() == 0);
 }
 
 TEST_CASE("Sequential's output has the mask that its last layer gives it") {
