@@ -159,6 +159,22 @@ template void detail::check_nested<bool, 2>(const xt::nested_initializer_list_t<
 template void detail::check_nested<bool, 3>(const xt::nested_initializer_list_t<bool, 3>&);
 template void detail::check_nested<bool, 4>(const xt::nested_initializer_list_t<bool, 4>&);
 template void detail::check_nested<bool, 5>(const xt::nested_initializer_list_t<bool, 5>&);
+template <class T>
+Tensor<T> from_integers(const Tensor<std::int64_t>& integers) {
+    constexpr std::int64_t largest = std::int64_t{1} << std::numeric_limits<T>::digits;
+    for (const std::int64_t i : elements(integers)) {
+        if (i > largest || i < -largest) {
+            throw ValueError(
+                fmt::format("from_integers: {} lies outside [-{}, {}], the integers that {} holds exactly{}",
+                            i, largest, largest, sizeof(T) == sizeof(float) ? "float" : "double",
+                            sizeof(T) == sizeof(float) ? "; use double, or smaller numbers" : ""));
+        }
+    }
+    return cast<T>(integers);
+}
+
+template Tensor<float> from_integers<float>(const Tensor<std::int64_t>&);
+template Tensor<double> from_integers<double>(const Tensor<std::int64_t>&);
 template Tensor<float> full(const Shape&, float);
 template Tensor<double> full(const Shape&, double);
 template Tensor<std::int64_t> full(const Shape&, std::int64_t);

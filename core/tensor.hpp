@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -67,7 +68,21 @@ struct Element {
 template <class T, std::size_t N>
 void check_nested(const xt::nested_initializer_list_t<T, N>& lists);
 
+template <class E, class T>
+concept TakenWithoutCast = std::is_floating_point_v<T> || !std::is_floating_point_v<typename E::value_type>;
+
+/// Whether E has integers that a T need not hold exactly.
+template <class E, class T>
+inline constexpr bool could_be_rounded =
+    std::is_floating_point_v<T>&& std::is_integral_v<typename E::value_type>&&
+        std::numeric_limits<typename E::value_type>::digits > std::numeric_limits<T>::digits;
+
 }  // namespace detail
+
+/// Integers, such as class labels or token ids, as elements of T. Throws ValueError for one that T cannot
+/// hold exactly: one above 2^24 in float, 2^53 in double.
+template <class T>
+Tensor<T> from_integers(const Tensor<std::int64_t>& integers);
 
 /// A dense array of any rank, row-major, on 64-byte-aligned pooled storage.
 ///
@@ -121,14 +136,24 @@ class Tensor : public xt::xstrided_container<Tensor<T>>, public xt::xcontainer_s
     Tensor(xt::nested_initializer_list_t<T, 4> lists) : Tensor(from_lists<4>, lists) {}
     Tensor(xt::nested_initializer_list_t<T, 5> lists) : Tensor(from_lists<5>, lists) {}
 
-    /// The values of an xtensor expression.
+    /// The values of an xtensor expression. One of floating-point values is not taken for a tensor of
+    /// integers or bools: say `cast`. Throws ValueError, as from_integers does, for integers that T cannot
+    /// hold exactly.
     template <class E>
-    Tensor(const xt::xexpression<E>& expression) : storage_(1, T{}) {
-        Semantic::assign(expression);
+    requires detail::TakenWithoutCast<E, T> Tensor(const xt::xexpression<E>& expression) : storage_(1, T{}) {
+        if constexpr (detail::could_be_rounded<E, T>) {
+            *this = from_integers<T>(Tensor<std::int64_t>(expression));
+        } else {
+            Semantic::assign(expression);
+        }
     }
     template <class E>
-    Tensor& operator=(const xt::xexpression<E>& expression) {
-        return Semantic::operator=(expression);
+    requires detail::TakenWithoutCast<E, T> Tensor& operator=(const xt::xexpression<E>& expression) {
+        if constexpr (detail::could_be_rounded<E, T>) {
+            return *this = from_integers<T>(Tensor<std::int64_t>(expression));
+        } else {
+            return Semantic::operator=(expression);
+        }
     }
 
     Tensor(const Tensor&) = default;

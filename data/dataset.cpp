@@ -127,27 +127,11 @@ TrainTest<T> split_at_random(const Dataset<T>& data, double fraction, Generator&
     return {data.select(std::span(samples).first(train)), data.select(std::span(samples).subspan(train))};
 }
 
-template <Real T>
-Tensor<T> from_integers(const Tensor<std::int64_t>& integers) {
-    constexpr std::int64_t largest = std::int64_t{1} << std::numeric_limits<T>::digits;
-    for (const std::int64_t i : elements(integers)) {
-        if (i > largest || i < -largest) {
-            throw ValueError(
-                fmt::format("from_integers: {} lies outside [-{}, {}], the integers that {} holds exactly{}",
-                            i, largest, largest, sizeof(T) == sizeof(float) ? "float" : "double",
-                            sizeof(T) == sizeof(float) ? "; use double, or smaller numbers" : ""));
-        }
-    }
-    return cast<T>(integers);
-}
-
 template struct Dataset<float>;
 template struct Dataset<double>;
 template TrainTest<float> split_in_time(const Dataset<float>&, double);
 template TrainTest<double> split_in_time(const Dataset<double>&, double);
 template TrainTest<float> split_at_random(const Dataset<float>&, double, Generator&);
 template TrainTest<double> split_at_random(const Dataset<double>&, double, Generator&);
-template Tensor<float> from_integers<float>(const Tensor<std::int64_t>&);
-template Tensor<double> from_integers<double>(const Tensor<std::int64_t>&);
 
 }  // namespace seqgrad

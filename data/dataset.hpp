@@ -12,29 +12,6 @@
 
 namespace seqgrad {
 
-/// Integers such as class labels or token numbers as elements of a Dataset. Throws ValueError for one that T
-/// cannot hold exactly: one above 2^24 in float, 2^53 in double.
-template <Real T>
-Tensor<T> from_integers(const Tensor<std::int64_t>& integers);
-
-/// A Tensor of a Dataset: it takes integers too, as `from_integers` does, where a Tensor would round them.
-template <Real T>
-class DatasetTensor : public Tensor<T> {
-    using Base = Tensor<T>;
-
-  public:
-    using Base::Base;
-    DatasetTensor() = default;
-    DatasetTensor(const Tensor<T>& values) : Tensor<T>(values) {}
-    DatasetTensor(Tensor<T>&& values) : Tensor<T>(std::move(values)) {}
-    /// Throws ValueError as `from_integers` does.
-    DatasetTensor(const Tensor<std::int64_t>& integers) : Tensor<T>(from_integers<T>(integers)) {}
-
-    using Base::operator=;
-    /// Throws ValueError as `from_integers` does, and is then as it was.
-    DatasetTensor& operator=(const Tensor<std::int64_t>& integers) { return *this = DatasetTensor(integers); }
-};
-
 /// Inputs and the targets that belong to them, sample by sample along the first axis.
 ///
 /// Class labels and token numbers may be given as integers, Tensor<std::int64_t>. They are stored as whole
@@ -42,12 +19,12 @@ class DatasetTensor : public Tensor<T> {
 /// (double) is exact. Larger ones throw ValueError; `Embedding` takes them as integers.
 template <Real T>
 struct Dataset {
-    DatasetTensor<T> x;  ///< inputs [N, ...]
-    DatasetTensor<T> y;  ///< targets [N, ...]
+    Tensor<T> x;  ///< inputs [N, ...]
+    Tensor<T> y;  ///< targets [N, ...]
     /// How much each sample [N], or each of its steps [N, T], counts in the loss; all alike without it.
     std::optional<Tensor<T>> sample_weight = {};
     /// Further inputs [N, ...], after x, of a model that takes several.
-    std::vector<DatasetTensor<T>> more_inputs = {};
+    std::vector<Tensor<T>> more_inputs = {};
 
     /// Number of samples N. Throws ShapeError unless inputs, targets and weights have a first axis of the
     /// same size.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
 #include <map>
@@ -178,6 +179,10 @@ class Module {
     /// what it built is taken back. x's mask goes on to the output of a module that `supports_masking`.
     /// Throws ShapeError when x does not fit.
     Variable<T> operator()(const Variable<T>& x);
+    /// The same for a constant input.
+    Variable<T> operator()(const Tensor<T>& x) { return (*this)(constant(x)); }
+    /// The same for integers, such as token ids. Throws ValueError for one that T cannot hold exactly.
+    Variable<T> operator()(const Tensor<std::int64_t>& ids) { return (*this)(Tensor<T>(ids)); }
     /// The same with several inputs, several outputs, or both. Throws ValueError for another number of inputs
     /// than the module takes.
     std::vector<Variable<T>> operator()(const std::vector<Variable<T>>& inputs);

@@ -118,21 +118,9 @@ class Trainer {
     /// The same with batches of any source. What a batch says of states is done before it.
     History fit(BatchSource<T>& train, const FitOptions<T>& options = {});
 
-    /// Makes one update, in training mode, and returns the loss before it. Throws as `fit` does.
+    /// Makes one update, in training mode, and returns the loss before it. Ids and labels may be integers.
+    /// Throws as `fit` does, and ValueError for an integer that T cannot hold exactly.
     double train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights = {});
-    /// The same with ids, labels or both as integers. Throws ValueError for one that T cannot hold exactly.
-    double train_on_batch(const Tensor<std::int64_t>& x, const Tensor<T>& y,
-                          const LossWeights<T>& weights = {}) {
-        return train_on_batch(from_integers<T>(x), y, weights);
-    }
-    double train_on_batch(const Tensor<T>& x, const Tensor<std::int64_t>& y,
-                          const LossWeights<T>& weights = {}) {
-        return train_on_batch(x, from_integers<T>(y), weights);
-    }
-    double train_on_batch(const Tensor<std::int64_t>& x, const Tensor<std::int64_t>& y,
-                          const LossWeights<T>& weights = {}) {
-        return train_on_batch(from_integers<T>(x), from_integers<T>(y), weights);
-    }
     /// The same for samples with several inputs or weights of their own.
     double train_on_batch(const Dataset<T>& batch);
 
@@ -144,13 +132,9 @@ class Trainer {
     Logs evaluate(BatchSource<T>& source, std::optional<std::size_t> steps = {});
 
     /// The model's output for all samples x [N, ...]: [N, ...]. Stateful layers carry their states on, from
-    /// call to call. Throws ValueError for no samples, ShapeError when the model's output has not one row per
-    /// sample.
+    /// call to call. Ids may be integers. Throws ValueError for no samples and for an integer that T cannot
+    /// hold exactly, ShapeError when the model's output has not one row per sample.
     Tensor<T> predict(const Tensor<T>& x, std::size_t batch_size = default_batch_size);
-    /// The same for ids [N, ...] as integers. Throws ValueError for one that T cannot hold exactly.
-    Tensor<T> predict(const Tensor<std::int64_t>& ids, std::size_t batch_size = default_batch_size) {
-        return predict(from_integers<T>(ids), batch_size);
-    }
     /// The same for a model of several inputs [N, ...], of which it gives the first output.
     Tensor<T> predict(const std::vector<Tensor<T>>& inputs, std::size_t batch_size = default_batch_size);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <thread>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -100,6 +101,29 @@ TEST_CASE("xtensor takes a Tensor for an expression, and a Tensor an expression 
     CHECK(Tensor<double>(array) == tensor<double>({2, 2}, {2, 3, 4, 5}));
     const Tensor<double> one = tensor<double>({}, {3}) * 2.0;
     CHECK(one == tensor<double>({}, {6}));
+}
+
+TEST_CASE("integers become floating-point numbers exactly or not at all") {
+    const std::int64_t largest = 1 << 24;
+    CHECK(from_integers<float>(tensor<std::int64_t>({3}, {0, -largest, largest})) ==
+          tensor<float>({3}, {0, -16777216, 16777216}));
+    CHECK_THROWS_WITH_AS(
+        from_integers<float>(tensor<std::int64_t>({1}, {largest + 1})),
+        "from_integers: 16777217 lies outside [-16777216, 16777216], the integers that float holds "
+        "exactly; use double, or smaller numbers",
+        ValueError);
+    CHECK(from_integers<double>(tensor<std::int64_t>({1}, {largest + 1}))(0) == 16777217);
+    CHECK_THROWS_AS(from_integers<double>(tensor<std::int64_t>({1}, {-(std::int64_t{1} << 53) - 1})),
+                    ValueError);
+    Tensor<float> x = tensor<std::int64_t>({2}, {1, 2});
+    CHECK(x == tensor<float>({2}, {1, 2}));
+    CHECK_THROWS_AS(x = tensor<std::int64_t>({1}, {largest + 1}), ValueError);
+    CHECK_THROWS_AS(x = tensor<std::int64_t>({1}, {largest}) + 1, ValueError);
+    CHECK(x == tensor<float>({2}, {1, 2}));
+    // Numbers with a fraction are not taken for integers without a cast.
+    static_assert(!std::is_convertible_v<Tensor<float>, Tensor<std::int64_t>>);
+    static_assert(!std::is_assignable_v<Tensor<bool>, Tensor<double>>);
+    static_assert(std::is_convertible_v<Tensor<bool>, Tensor<std::int64_t>>);
 }
 
 TEST_CASE("storage is aligned, recycled, and may be freed by another thread") {

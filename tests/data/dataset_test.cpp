@@ -38,18 +38,13 @@ TEST_CASE("inputs and targets have as many samples") {
     CHECK_THROWS_AS(Dataset<float>{}.size(), ShapeError);
 }
 
-TEST_CASE("integers are stored exactly or refused") {
-    const std::int64_t largest = 1 << 24;
-    CHECK(from_integers<float>(tensor<std::int64_t>({3}, {0, -largest, largest})) ==
-          tensor<float>({3}, {0, -16777216, 16777216}));
-    CHECK_THROWS_WITH_AS(
-        from_integers<float>(tensor<std::int64_t>({1}, {largest + 1})),
-        "from_integers: 16777217 lies outside [-16777216, 16777216], the integers that float holds "
-        "exactly; use double, or smaller numbers",
-        ValueError);
-    CHECK(from_integers<double>(tensor<std::int64_t>({1}, {largest + 1}))(0) == 16777217);
-    CHECK_THROWS_AS(from_integers<double>(tensor<std::int64_t>({1}, {-(std::int64_t{1} << 53) - 1})),
-                    ValueError);
+TEST_CASE("integers are samples if they are exact") {
+    const auto ids = tensor<std::int64_t>({2, 2}, {1, 2, 3, 4});
+    const Dataset<float> d{ids, tensor<std::int64_t>({2}, {0, 1}), {}, {ids}};
+    CHECK(d.x == tensor<float>({2, 2}, {1, 2, 3, 4}));
+    CHECK(d.y == tensor<float>({2}, {0, 1}));
+    CHECK(d.more_inputs[0] == d.x);
+    CHECK_THROWS_AS((Dataset<float>{tensor<std::int64_t>({1}, {(1 << 24) + 1}), {}}), ValueError);
 }
 
 TEST_CASE("split_point rounds down, but not for want of a last bit") {

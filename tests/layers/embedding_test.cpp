@@ -8,6 +8,8 @@
 
 #include "seqgrad/core/backward.hpp"
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/dense.hpp"
+#include "seqgrad/layers/sequential.hpp"
 
 using namespace seqgrad;
 
@@ -50,6 +52,23 @@ TEST_CASE("Embedding takes ids as integers, and says which ones a float does not
         "Embedding: ids: element 0 of [1] is 16777218, but float tells whole numbers apart only up "
         "to 16777216; give them as integers or in double",
         ValueError);
+}
+
+TEST_CASE("a model that begins with an Embedding takes ids as integers") {
+    Sequential<float> model(Embedding<float>({.input_dim = 5, .output_dim = 2}), Dense<float>({.units = 3}));
+    const auto ids = tensor<std::int64_t>({2, 2}, {0, 4, 1, 3});
+    const Variable<float> y = model(ids);
+    CHECK(y.shape() == Shape{2, 2, 3});
+    CHECK(y.value() == model(from_integers<float>(ids)).value());
+    CHECK(y.value() == model(constant(from_integers<float>(ids))).value());
+    CHECK_THROWS_WITH_AS(
+        model(tensor<std::int64_t>({1}, {(1 << 24) + 1})),
+        "from_integers: 16777217 lies outside [-16777216, 16777216], the integers that float holds "
+        "exactly; use double, or smaller numbers",
+        ValueError);
+    // Numbers with a fraction are refused, not cut off.
+    Embedding<float> layer({.input_dim = 5, .output_dim = 2});
+    CHECK_THROWS_AS(layer(tensor<float>({1}, {1.5F})), ValueError);
 }
 
 TEST_CASE("Embedding starts uniform in +-0.05, as in Keras") {
