@@ -21,15 +21,15 @@ detail::JsonDocument document_of(const char* function, const std::vector<NamedPa
 }
 
 template <class T>
-void load(Module<T>& module, std::vector<NamedParameter<T>> parameters, detail::JsonSource& source,
-          const LoadOptions& options) {
+LoadReport load(Module<T>& module, std::vector<NamedParameter<T>> parameters, detail::JsonSource& source,
+                const LoadOptions& options) {
     detail::JsonContent content(source, options.limits, detail::destinations_in(parameters, false));
     if (content.format() == detail::JsonContent::Format::checkpoint_1) {
         content.root().fail(
             "a checkpoint of version 1 of the format; load_checkpoint reads it, and only those of later "
             "versions hold weights that can be loaded alone");
     }
-    detail::assign_content(module, parameters, content);
+    return detail::assign_content(module, parameters, content, options.mode);
 }
 
 }  // namespace
@@ -41,11 +41,11 @@ void save_weights(const Module<T>& module, const std::filesystem::path& path, co
 }
 
 template <class T>
-void load_weights(Module<T>& module, const std::filesystem::path& path, const LoadOptions& options) {
+LoadReport load_weights(Module<T>& module, const std::filesystem::path& path, const LoadOptions& options) {
     auto parameters = built_parameters("load_weights", module);
-    detail::with_source(path.string(), [&] {
+    return detail::with_source(path.string(), [&] {
         detail::JsonSource source(path, options);
-        load(module, std::move(parameters), source, options);
+        return load(module, std::move(parameters), source, options);
     });
 }
 
@@ -56,22 +56,24 @@ std::string weights_to_json(const Module<T>& module, const SaveOptions& options)
 }
 
 template <class T>
-void weights_from_json(Module<T>& module, std::string_view json, const std::string& source,
-                       const LoadOptions& options) {
+LoadReport weights_from_json(Module<T>& module, std::string_view json, const std::string& source,
+                             const LoadOptions& options) {
     auto parameters = built_parameters("weights_from_json", module);
-    detail::with_source(source, [&] {
+    return detail::with_source(source, [&] {
         detail::JsonSource text(json, options);
-        load(module, std::move(parameters), text, options);
+        return load(module, std::move(parameters), text, options);
     });
 }
 
 template void save_weights(const Module<float>&, const std::filesystem::path&, const SaveOptions&);
 template void save_weights(const Module<double>&, const std::filesystem::path&, const SaveOptions&);
-template void load_weights(Module<float>&, const std::filesystem::path&, const LoadOptions&);
-template void load_weights(Module<double>&, const std::filesystem::path&, const LoadOptions&);
+template LoadReport load_weights(Module<float>&, const std::filesystem::path&, const LoadOptions&);
+template LoadReport load_weights(Module<double>&, const std::filesystem::path&, const LoadOptions&);
 template std::string weights_to_json(const Module<float>&, const SaveOptions&);
 template std::string weights_to_json(const Module<double>&, const SaveOptions&);
-template void weights_from_json(Module<float>&, std::string_view, const std::string&, const LoadOptions&);
-template void weights_from_json(Module<double>&, std::string_view, const std::string&, const LoadOptions&);
+template LoadReport weights_from_json(Module<float>&, std::string_view, const std::string&,
+                                      const LoadOptions&);
+template LoadReport weights_from_json(Module<double>&, std::string_view, const std::string&,
+                                      const LoadOptions&);
 
 }  // namespace seqgrad

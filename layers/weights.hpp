@@ -23,12 +23,14 @@ void save_weights(const Module<T>& module, const std::filesystem::path& path,
 /// `save_checkpoint` wrote, now or in an earlier version.
 ///
 /// The file must hold the module's parameters and no others: what is missing, unexpected or of another shape
-/// is listed in one FormatError, and no parameter changes. float32 weights may be read into a double module
-/// (exactly); float64 weights are not rounded to float. Throws ValueError when the module is not built,
-/// IoError when the file cannot be read, FormatError with the place when it is not such a file, is damaged or
-/// goes beyond the limits.
+/// is listed in one FormatError, and no parameter changes. With LoadMode::partial what fits is loaded, and
+/// only a file of which nothing fits is an error; the report says what was loaded and what was not. float32
+/// weights may be read into a double module (exactly); float64 weights are not rounded to float. Throws
+/// ValueError when the module is not built, IoError when the file cannot be read, FormatError with the place
+/// when it is not such a file, is damaged or goes beyond the limits.
 template <class T>
-void load_weights(Module<T>& module, const std::filesystem::path& path, const LoadOptions& options = {});
+LoadReport load_weights(Module<T>& module, const std::filesystem::path& path,
+                        const LoadOptions& options = {});
 
 /// The text that `save_weights` writes. Throws ValueError as `save_weights` does.
 template <class T>
@@ -37,7 +39,7 @@ std::string weights_to_json(const Module<T>& module, const SaveOptions& options 
 /// Reads a module's parameters from a text of `weights_to_json`, or of a file that `load_weights` reads;
 /// `source` says in messages where it is from. Throws as `load_weights` does.
 template <class T>
-void weights_from_json(Module<T>& module, std::string_view json, const std::string& source = "weights",
-                       const LoadOptions& options = {});
+LoadReport weights_from_json(Module<T>& module, std::string_view json, const std::string& source = "weights",
+                             const LoadOptions& options = {});
 
 }  // namespace seqgrad

@@ -170,7 +170,7 @@ nlohmann::json training_state(const std::filesystem::path& path, const Contents&
     });
 }
 
-void convert(const Conversion& c) {
+std::vector<std::string> convert(const Conversion& c) {
     Contents in = read_any(c.in, c.from);
     const bool has_model = c.model || in.model || c.from == Format::keras;
     const bool needs_model = is_foreign(c.from) || is_foreign(c.to) || c.to == Format::keras;
@@ -186,14 +186,19 @@ void convert(const Conversion& c) {
     if (has_model) {
         const bool in_double =
             has_double(in.tensors) || (c.model && has_double(read_any(*c.model, Format::json).tensors));
-        return in_double ? convert_model<double>(full, in) : convert_model<float>(full, in);
+        in_double ? convert_model<double>(full, in) : convert_model<float>(full, in);
+    } else if (in.training && c.to == Format::json) {
+        with_type(in.tensors,
+                  [&]<class T>(T) { save_checkpoint(load_checkpoint<T>(c.in), c.out, full.save); });
+    } else if (c.to == Format::json) {
+        write_json(in.tensors, c.out, full.save);
+    } else {
+        write_safetensors(in.tensors, c.out, full.save.metadata);
+        return {};
     }
-    if (in.training && c.to == Format::json) {
-        return with_type(in.tensors,
-                         [&]<class T>(T) { save_checkpoint(load_checkpoint<T>(c.in), c.out, full.save); });
-    }
-    if (c.to == Format::json) return write_json(in.tensors, c.out, full.save);
-    write_safetensors(in.tensors, c.out, full.save.metadata);
+    std::vector<std::string> left_out;
+    for (const StoredTensors::Other& other : in.tensors.others()) left_out.push_back(other.name);
+    return left_out;
 }
 
 }  // namespace seqgrad::tools

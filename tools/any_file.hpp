@@ -61,7 +61,9 @@ struct Conversion {
 };
 
 /// Writes the contents of one file to another, in another format; of a checkpoint only JSON gets more than
-/// the weights. Throws as the library's readers and writers do, and ValueError for what cannot be converted.
-void convert(const Conversion& conversion);
+/// the weights. Returns what is left out: the names of tensors whose elements are no floating-point numbers,
+/// for which only safetensors has a place. Throws as the library's readers and writers do, and ValueError for
+/// what cannot be converted.
+std::vector<std::string> convert(const Conversion& conversion);
 
 }  // namespace seqgrad::tools

@@ -159,6 +159,10 @@ std::string describe(const std::filesystem::path& path, const Contents& contents
                         fmt::format("{}", tensor.size()), number(s.min), number(s.max), number(s.mean),
                         number(s.deviation), fmt::format("{}", s.not_finite)});
     }
+    for (const StoredTensors::Other& other : contents.tensors.others()) {
+        rows.push_back({printable(other.name), to_string(other.shape), other.dtype,
+                        fmt::format("{}", element_count(other.shape)), "-", "-", "-", "-", "-"});
+    }
     std::vector<std::size_t> widths(rows[0].size());
     for (const auto& row : rows) {
         for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -176,6 +180,8 @@ std::string describe(const std::filesystem::path& path, const Contents& contents
     const Totals totals = totals_of(contents.tensors);
     out += fmt::format("{} tensors, {} elements, {} bytes\n", contents.tensors.size(), totals.elements,
                        totals.bytes);
+    if (const std::size_t others = contents.tensors.others().size(); others > 0)
+        out += fmt::format("and {} whose elements are no floating-point numbers\n", others);
     return out;
 }
 
@@ -203,6 +209,12 @@ std::string describe_as_json(const std::filesystem::path& path, const Contents& 
              {"mean", value(s.mean)},
              {"std", value(s.deviation)},
              {"not_finite", s.not_finite}});
+    }
+    for (const StoredTensors::Other& other : contents.tensors.others()) {
+        out["tensors"].push_back({{"name", other.name},
+                                  {"shape", std::vector<std::size_t>(other.shape.begin(), other.shape.end())},
+                                  {"dtype", other.dtype},
+                                  {"elements", element_count(other.shape)}});
     }
     const Totals totals = totals_of(contents.tensors);
     out["elements"] = totals.elements;
@@ -238,6 +250,20 @@ std::string differences(const Contents& a, const Contents& b, const Tolerance& t
     for (const auto& [name, tensor] : b.tensors) {
         if (a.tensors.find(name) == nullptr)
             out += fmt::format("{}: only in the second file\n", printable(name));
+    }
+    for (const StoredTensors::Other& other : a.tensors.others()) {
+        const StoredTensors::Other* const second = b.tensors.find_other(other.name);
+        if (second == nullptr) {
+            out += fmt::format("{}: {} only in the first file\n", printable(other.name), other.dtype);
+        } else if (second->dtype != other.dtype || second->shape != other.shape ||
+                   second->bytes != other.bytes) {
+            out += fmt::format("{}: {} {} and {} {} differ\n", printable(other.name), other.dtype,
+                               to_string(other.shape), second->dtype, to_string(second->shape));
+        }
+    }
+    for (const StoredTensors::Other& other : b.tensors.others()) {
+        if (a.tensors.find_other(other.name) == nullptr)
+            out += fmt::format("{}: {} only in the second file\n", printable(other.name), other.dtype);
     }
     return out;
 }

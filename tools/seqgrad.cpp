@@ -179,7 +179,13 @@ int run(int argc, char** argv) {
                                   .names = names_of(names),
                                   .save = save};
             if (model) conversion.model = *model;
-            convert(conversion);
+            std::string left_out;
+            for (const std::string& name : convert(conversion))
+                left_out += (left_out.empty() ? "" : ", ") + printable(name);
+            if (!left_out.empty()) {
+                std::cerr << "seqgrad: left out, since their elements are no floating-point numbers: "
+                          << left_out << '\n';
+            }
         }
         std::cout.flush();
         if (!std::cout) throw IoError("cannot write to the standard output");

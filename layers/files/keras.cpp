@@ -235,8 +235,9 @@ StoredTensors read_keras_weights(const std::filesystem::path& path, const LoadLi
 }
 
 template <class T>
-void load_keras_weights(Module<T>& module, const std::filesystem::path& path, const LoadLimits& limits) {
-    assign_weights(module, renamed<T>(module, read_keras_weights(path, limits)), path.string());
+LoadReport load_keras_weights(Module<T>& module, const std::filesystem::path& path, const LoadLimits& limits,
+                              LoadMode mode) {
+    return assign_weights(module, renamed<T>(module, read_keras_weights(path, limits)), path.string(), mode);
 }
 
 template <class T>
@@ -287,8 +288,10 @@ Sequential<T> load_keras_model(const std::filesystem::path& path, const LoadLimi
     return model;
 }
 
-template void load_keras_weights(Module<float>&, const std::filesystem::path&, const LoadLimits&);
-template void load_keras_weights(Module<double>&, const std::filesystem::path&, const LoadLimits&);
+template LoadReport load_keras_weights(Module<float>&, const std::filesystem::path&, const LoadLimits&,
+                                       LoadMode);
+template LoadReport load_keras_weights(Module<double>&, const std::filesystem::path&, const LoadLimits&,
+                                       LoadMode);
 template void save_keras_weights(const Module<float>&, const std::filesystem::path&,
                                  const KerasWeightsConfig&);
 template void save_keras_weights(const Module<double>&, const std::filesystem::path&,

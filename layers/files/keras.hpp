@@ -30,12 +30,15 @@ StoredTensors read_keras_weights(const std::filesystem::path& path, const LoadLi
 /// in the order of Keras's `model.layers`. In a model of the user's own class they are found by the names of
 /// the members, which are those of the attributes in Keras. The file must hold the module's weights and
 /// nothing else: what is missing, unexpected, of another shape or would be rounded is listed in one
-/// FormatError, and no parameter changes.
+/// FormatError, and no parameter changes. With LoadMode::partial what fits is loaded, and that nothing does
+/// is the only error of these; the report has the names of parameters here and, of what is unexpected, those
+/// of the file.
 ///
 /// Throws ValueError when the module is not built, IoError when the file cannot be read, FormatError with the
 /// place where it is not as the format says; links out of the file are not followed.
 template <class T>
-void load_keras_weights(Module<T>& module, const std::filesystem::path& path, const LoadLimits& limits = {});
+LoadReport load_keras_weights(Module<T>& module, const std::filesystem::path& path,
+                              const LoadLimits& limits = {}, LoadMode mode = LoadMode::exact);
 
 /// Arguments of save_keras_weights.
 struct KerasWeightsConfig {

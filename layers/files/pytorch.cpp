@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
+#include <deque>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/bidirectional.hpp"
@@ -20,7 +23,9 @@
 #include "seqgrad/layers/files/safetensors.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/input.hpp"
+#include "seqgrad/layers/internal/assign.hpp"
 #include "seqgrad/layers/internal/gates.hpp"
+#include "seqgrad/layers/internal/json_file.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/rnn.hpp"
@@ -332,6 +337,131 @@ std::vector<T> data_as(const StoredTensor& tensor) {
     return {data.begin(), data.end()};
 }
 
+/// What is wrong with a tensor for a place of this shape; "" where it fits.
+template <class T>
+std::string misfit(const StoredTensor& tensor, const Shape& shape) {
+    if (tensor.shape() != shape)
+        return fmt::format("expected shape {}, got {}", to_string(shape), to_string(tensor.shape()));
+    if (std::is_same_v<T, float> && tensor.dtype() == DType::float64)
+        return "float64 numbers would be rounded to float32";
+    return "";
+}
+
+/// A name without what wrappers put into it: torch.compile "_orig_mod", DataParallel and AveragedModel
+/// "module".
+std::string without_wrappers(std::string_view name) {
+    std::string bare;
+    for (std::size_t begin = 0; begin <= name.size();) {
+        const std::size_t end = std::min(name.find('.', begin), name.size());
+        const std::string_view part = name.substr(begin, end - begin);
+        begin = end + 1;
+        if (part == "_orig_mod" || part == "module") continue;
+        if (!bare.empty()) bare += '.';
+        bare += part;
+    }
+    return bare;
+}
+
+/// Weight normalisation (Salimans and Kingma 2016): w = g v / ||v||, where the norm is over all axes but one,
+/// along which g has its elements, or over all where g has one. Computed in double; of v's type.
+std::optional<StoredTensor> with_norm(const StoredTensor& g, const StoredTensor& v) {
+    const Shape& shape = v.shape();
+    const std::vector<double> lengths = data_as<double>(g), direction = data_as<double>(v);
+    std::size_t axis = 0;
+    if (g.size() != 1) {
+        if (g.shape().size() != shape.size()) return std::nullopt;
+        while (axis < shape.size() && g.shape()[axis] == 1) ++axis;
+        if (axis == shape.size() || g.shape()[axis] != shape[axis] || g.size() != shape[axis])
+            return std::nullopt;
+    } else if (g.shape().size() > 1 && !shape.empty() && g.shape().size() != shape.size()) {
+        return std::nullopt;
+    }
+    std::size_t inner = 1;
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+    const auto row = [&](std::size_t i) { return g.size() == 1 ? 0 : i / inner % g.size(); };
+    std::vector<double> squares(lengths.size(), 0.0);
+    for (std::size_t i = 0; i < direction.size(); ++i) squares[row(i)] += direction[i] * direction[i];
+    std::vector<double> weight(direction.size());
+    for (std::size_t i = 0; i < weight.size(); ++i)
+        weight[i] = direction[i] * (lengths[row(i)] / std::sqrt(squares[row(i)]));
+    if (v.dtype() == DType::float64) return StoredTensor(shape, std::move(weight));
+    return StoredTensor(shape, std::vector<float>(weight.begin(), weight.end()));
+}
+
+/// A state_dict in which tensors are found by a module's names for them, whatever wraps it.
+class StateDict {
+  public:
+    struct Found {
+        const StoredTensor* tensor;  // null if there is none
+        std::string why_not = "";    // there is one that is of no use
+    };
+
+    explicit StateDict(const StoredTensors& tensors) : tensors_(tensors) {
+        for (const auto& entry : tensors) by_bare_name_[without_wrappers(entry.name)].push_back(entry.name);
+        for (const auto& alias : tensors.aliases())
+            by_bare_name_[without_wrappers(alias.first)].push_back(alias.first);
+        for (const auto& other : tensors.others())
+            by_bare_name_[without_wrappers(other.name)].push_back(other.name);
+    }
+
+    Found find(const std::string& name) {
+        if (const std::optional<std::string> there = name_of(name)) return use(*there);
+        const std::size_t dot = name.rfind('.');
+        const std::string owner = dot == std::string::npos ? "" : name.substr(0, dot + 1);
+        const std::string weight = name.substr(owner.size());
+        const std::string parametrized = owner + "parametrizations." + weight + ".original";
+        for (const auto& [length, direction] :
+             {std::pair(parametrized + "0", parametrized + "1"), std::pair(name + "_g", name + "_v")}) {
+            const auto g_name = name_of(length), v_name = name_of(direction);
+            if (!g_name || !v_name) continue;
+            const Found g = use(*g_name), v = use(*v_name);
+            if (g.tensor == nullptr || v.tensor == nullptr) return {nullptr, g.why_not + v.why_not};
+            std::optional<StoredTensor> merged = with_norm(*g.tensor, *v.tensor);
+            if (!merged) {
+                return {
+                    nullptr,
+                    fmt::format("\"{}\" {} and \"{}\" {} are not those of a weight normalisation", *g_name,
+                                to_string(g.tensor->shape()), *v_name, to_string(v.tensor->shape()))};
+            }
+            return {&merged_.emplace_back(std::move(*merged))};
+        }
+        const auto original = name_of(parametrized);
+        if (!original) return {nullptr};
+        used_.insert(*original);
+        return {nullptr,
+                fmt::format("is parametrized in PyTorch (\"{}\") by something other than weight_norm; call "
+                            "torch.nn.utils.parametrize.remove_parametrizations before saving",
+                            *original)};
+    }
+
+    void report_unused(detail::Loading& loading) const {
+        for (const auto& entry : tensors_)
+            if (!used_.contains(entry.name)) loading.unexpected(entry.name);
+        for (const auto& other : tensors_.others())
+            if (!used_.contains(other.name)) loading.ignored(other.name);
+    }
+
+  private:
+    /// The file's name of a tensor of the module; none where there is no such or several.
+    std::optional<std::string> name_of(const std::string& name) const {
+        if (tensors_.find(name) != nullptr || tensors_.find_other(name) != nullptr) return name;
+        const auto found = by_bare_name_.find(without_wrappers(name));
+        if (found == by_bare_name_.end() || found->second.size() != 1) return std::nullopt;
+        return found->second.front();
+    }
+
+    Found use(const std::string& name) {
+        used_.insert(name);
+        if (const auto* other = tensors_.find_other(name)) return {nullptr, detail::wrong_type(*other)};
+        return {tensors_.find(name)};
+    }
+
+    const StoredTensors& tensors_;
+    std::map<std::string, std::vector<std::string>> by_bare_name_;
+    std::set<std::string, std::less<>> used_;
+    std::deque<StoredTensor> merged_;
+};
+
 }  // namespace
 
 template <class T>
@@ -347,46 +477,45 @@ StoredTensors to_pytorch(const Module<T>& module, const PyTorchNames& names) {
 }
 
 template <class T>
-void from_pytorch(Module<T>& module, const StoredTensors& state_dict, const PyTorchNames& names,
-                  const std::string& source) {
+LoadReport from_pytorch(Module<T>& module, const StoredTensors& state_dict, const PyTorchNames& names,
+                        const std::string& source, LoadMode mode) {
     const Items<T> items(module, names);
-    std::vector<std::string> problems;
-    std::vector<std::string_view> known;
+    StateDict stored(state_dict);
+    detail::Loading loading;
+    std::vector<std::pair<const Item<T>*, std::vector<const StoredTensor*>>> fitting;
     for (const Item<T>& item : items.all()) {
+        std::vector<const StoredTensor*> tensors;
+        std::vector<std::string_view> fit;
         for (const auto& [name, shape] : item.places) {
-            known.push_back(name);
-            const StoredTensor* const stored = state_dict.find(name);
-            if (stored == nullptr) {
-                problems.push_back(fmt::format("\"{}\" is missing", name));
-                continue;
+            const StateDict::Found found = stored.find(name);
+            if (found.tensor == nullptr) {
+                found.why_not.empty() ? loading.missing(name) : loading.mismatched(name, found.why_not);
+            } else if (std::string problem = misfit<T>(*found.tensor, shape); !problem.empty()) {
+                loading.mismatched(name, std::move(problem));
+            } else {
+                tensors.push_back(found.tensor);
+                fit.push_back(name);
             }
-            if (stored->shape() != shape) {
-                problems.push_back(fmt::format("\"{}\": expected shape {}, got {}", name, to_string(shape),
-                                               to_string(stored->shape())));
-            }
-            if (std::is_same_v<T, float> && stored->dtype() == DType::float64)
-                problems.push_back(fmt::format("\"{}\": float64 numbers would be rounded to float32", name));
         }
+        const bool is_whole = tensors.size() == item.places.size();
+        for (const std::string_view name : fit)
+            is_whole ? loading.loaded(name)
+                     : loading.mismatched(name, "is one of two, and the other is not there");
+        if (is_whole) fitting.emplace_back(&item, std::move(tensors));
     }
-    std::ranges::sort(known);
-    for (const auto& entry : state_dict) {
-        if (!std::ranges::binary_search(known, std::string_view(entry.name)))
-            problems.push_back(fmt::format("\"{}\" is unexpected", entry.name));
-    }
-    if (!problems.empty()) {
-        throw FormatError(fmt::format("{}: does not fit {}, nothing was loaded:\n  {}", source,
-                                      module.description(), fmt::join(problems, "\n  ")));
-    }
+    stored.report_unused(loading);
+    LoadReport report = detail::with_source(source, [&] { return loading.finish(module, mode); });
     std::vector<std::vector<T>> values;
-    for (const Item<T>& item : items.all()) {
-        std::vector<std::vector<T>> tensors;
-        for (const Place& place : item.places) tensors.push_back(data_as<T>(*state_dict.find(place.name)));
-        values.push_back(join(item, tensors));
+    for (const auto& [item, tensors] : fitting) {
+        std::vector<std::vector<T>> data;
+        for (const StoredTensor* tensor : tensors) data.push_back(data_as<T>(*tensor));
+        values.push_back(join(*item, data));
     }
     for (std::size_t i = 0; i < values.size(); ++i) {
-        Variable<T> parameter = items.all()[i].parameter;
+        Variable<T> parameter = fitting[i].first->parameter;
         std::ranges::copy(values[i], parameter.mutable_data().begin());
     }
+    return report;
 }
 
 template <class T>
@@ -395,20 +524,22 @@ void save_pytorch(const Module<T>& module, const std::filesystem::path& path, co
 }
 
 template <class T>
-void load_pytorch(Module<T>& module, const std::filesystem::path& path, const PyTorchNames& names,
-                  const LoadLimits& limits) {
-    from_pytorch(module, read_safetensors(path, limits), names, path.string());
+LoadReport load_pytorch(Module<T>& module, const std::filesystem::path& path, const PyTorchNames& names,
+                        const LoadLimits& limits, LoadMode mode) {
+    return from_pytorch(module, read_safetensors(path, limits), names, path.string(), mode);
 }
 
 template StoredTensors to_pytorch(const Module<float>&, const PyTorchNames&);
 template StoredTensors to_pytorch(const Module<double>&, const PyTorchNames&);
-template void from_pytorch(Module<float>&, const StoredTensors&, const PyTorchNames&, const std::string&);
-template void from_pytorch(Module<double>&, const StoredTensors&, const PyTorchNames&, const std::string&);
+template LoadReport from_pytorch(Module<float>&, const StoredTensors&, const PyTorchNames&,
+                                 const std::string&, LoadMode);
+template LoadReport from_pytorch(Module<double>&, const StoredTensors&, const PyTorchNames&,
+                                 const std::string&, LoadMode);
 template void save_pytorch(const Module<float>&, const std::filesystem::path&, const PyTorchNames&);
 template void save_pytorch(const Module<double>&, const std::filesystem::path&, const PyTorchNames&);
-template void load_pytorch(Module<float>&, const std::filesystem::path&, const PyTorchNames&,
-                           const LoadLimits&);
-template void load_pytorch(Module<double>&, const std::filesystem::path&, const PyTorchNames&,
-                           const LoadLimits&);
+template LoadReport load_pytorch(Module<float>&, const std::filesystem::path&, const PyTorchNames&,
+                                 const LoadLimits&, LoadMode);
+template LoadReport load_pytorch(Module<double>&, const std::filesystem::path&, const PyTorchNames&,
+                                 const LoadLimits&, LoadMode);
 
 }  // namespace seqgrad

@@ -53,22 +53,29 @@ StoredTensors to_pytorch(const Module<T>& module, const PyTorchNames& names = {}
 
 /// Gives the module's parameters the elements of a state_dict.
 ///
-/// It must hold the module's tensors and nothing else: what is missing, unexpected, of another shape or would
-/// be rounded is listed in one FormatError, in which `source` says where it is from, and no parameter
-/// changes. Throws ValueError as to_pytorch does.
+/// It must hold the module's tensors and nothing else, but for tensors of integers and the like, as
+/// `n_averaged`: what is missing, unexpected, of another shape or would be rounded is listed in one
+/// FormatError, in which `source` says where it is from, and no parameter changes. With LoadMode::partial
+/// what fits is loaded, and that nothing does is the only error. The report has the names of the state_dict.
+/// Throws ValueError as to_pytorch does.
+///
+/// Names may have the parts that wrappers add: "_orig_mod" of torch.compile, "module" of DataParallel and
+/// AveragedModel. A weight under weight_norm ("parametrizations.weight.original0" and "original1", or
+/// "weight_g" and "weight_v") is computed from its two parts; other parametrizations are refused by name.
 template <class T>
-void from_pytorch(Module<T>& module, const StoredTensors& state_dict, const PyTorchNames& names = {},
-                  const std::string& source = "state_dict");
+LoadReport from_pytorch(Module<T>& module, const StoredTensors& state_dict, const PyTorchNames& names = {},
+                        const std::string& source = "state_dict", LoadMode mode = LoadMode::exact);
 
 /// Writes a file for `model.load_state_dict(safetensors.torch.load_file(path))`. Throws as to_pytorch and
 /// write_safetensors do.
 template <class T>
 void save_pytorch(const Module<T>& module, const std::filesystem::path& path, const PyTorchNames& names = {});
 
-/// Reads a file that `safetensors.torch.save_file(model.state_dict(), path)` wrote. Throws as from_pytorch
+/// Reads a file that `safetensors.torch.save_file(model.state_dict(), path)` or `save_model(model, path)`
+/// wrote; tied weights that the latter leaves out are found by the file's metadata. Throws as from_pytorch
 /// and read_safetensors do.
 template <class T>
-void load_pytorch(Module<T>& module, const std::filesystem::path& path, const PyTorchNames& names = {},
-                  const LoadLimits& limits = {});
+LoadReport load_pytorch(Module<T>& module, const std::filesystem::path& path, const PyTorchNames& names = {},
+                        const LoadLimits& limits = {}, LoadMode mode = LoadMode::exact);
 
 }  // namespace seqgrad

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
@@ -35,7 +36,7 @@ constexpr std::uint64_t alignment = 8;
 
 struct StoredType {
     std::string_view name;
-    std::size_t size;
+    std::size_t size;  // in bytes
     /// Of 16 bits, otherwise null: the same number as float32.
     float (*widen)(std::uint16_t bits);
 };
@@ -66,11 +67,24 @@ constexpr StoredType stored_types[] = {{"F32", sizeof(float), nullptr},
                                        {"F16", sizeof(std::uint16_t), from_half},
                                        {"BF16", sizeof(std::uint16_t), from_bfloat}};
 
+/// A type whose elements are kept as bytes.
+struct OtherType {
+    std::string_view name;
+    std::uint64_t bits;
+};
+
+// In the order of https://docs.rs/safetensors/latest/safetensors/tensor/enum.Dtype.html.
+constexpr OtherType other_types[] = {
+    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+    {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+    {"U16", 16},    {"I32", 32},    {"U32", 32},    {"C64", 64},        {"I64", 64},        {"U64", 64}};
+
 /// A tensor as the header describes it.
 struct Described {
     std::string name;
     Shape shape;
-    const StoredType* type;
+    const StoredType* type;  // null if it is another type
+    std::string_view dtype;
     std::uint64_t begin, end;  // in the data
 };
 
@@ -90,11 +104,23 @@ const std::string& read_text(const JsonPlace& at) {
     return at.json.get_ref<const std::string&>();
 }
 
+/// Whether a shape holds as many elements of so many bits as the bytes are.
+bool holds(const Shape& shape, std::uint64_t bytes, std::uint64_t bits) {
+    constexpr std::uint64_t in_byte = 8;
+    return bytes <= std::numeric_limits<std::uint64_t>::max() / in_byte && bytes * in_byte % bits == 0 &&
+           detail::holds(shape, bytes * in_byte / bits);
+}
+
 Described read_tensor(const std::string& name, const JsonPlace& at) {
     detail::JsonObjectReader object(at);
     const JsonPlace dtype = object.get("dtype");
     const auto type = std::ranges::find(stored_types, read_text(dtype), &StoredType::name);
-    if (type == std::end(stored_types)) dtype.expected("F32, F64, F16 or BF16");
+    const bool is_float = type != std::end(stored_types);
+    const auto other = std::ranges::find(other_types, read_text(dtype), &OtherType::name);
+    if (!is_float && other == std::end(other_types))
+        dtype.expected("a type of the format, such as F32 or I64");
+    const std::string_view type_name = is_float ? type->name : other->name;
+    const std::uint64_t bits = is_float ? 8 * type->size : other->bits;
 
     const JsonPlace sizes = object.get("shape");
     if (!sizes.json.is_array()) sizes.expected("an array of sizes");
@@ -107,11 +133,11 @@ Described read_tensor(const std::string& name, const JsonPlace& at) {
     object.finish();
     if (end < begin) offsets.fail(fmt::format("the end {} stands before the begin {}", end, begin));
     const std::uint64_t bytes = end - begin;
-    if (bytes % type->size != 0 || !detail::holds(shape, bytes / type->size)) {
+    if (!holds(shape, bytes, bits)) {
         offsets.fail(
-            fmt::format("{} bytes are not those of shape {} in {}", bytes, to_string(shape), type->name));
+            fmt::format("{} bytes are not those of shape {} in {}", bytes, to_string(shape), type_name));
     }
-    return {name, std::move(shape), &*type, begin, end};
+    return {name, std::move(shape), is_float ? &*type : nullptr, type_name, begin, end};
 }
 
 /// Every byte of the data must be of one tensor.
@@ -220,14 +246,9 @@ auto with_header(const std::filesystem::path& path, const LoadLimits& limits, F 
     }
 }
 
-std::size_t bytes_of(const StoredTensor& tensor) {
-    return tensor.size() * (tensor.dtype() == DType::float32 ? sizeof(float) : sizeof(double));
-}
-
 template <class T>
-void write_elements(detail::AtomicFile& file, const StoredTensor& tensor) {
-    const std::vector<T>& data = tensor.data<T>();
-    file.write({reinterpret_cast<const char*>(data.data()), data.size() * sizeof(T)});
+std::string_view bytes_of(const std::vector<T>& elements) {
+    return {reinterpret_cast<const char*>(elements.data()), elements.size() * sizeof(T)};
 }
 
 }  // namespace
@@ -235,8 +256,20 @@ void write_elements(detail::AtomicFile& file, const StoredTensor& tensor) {
 StoredTensors read_safetensors(const std::filesystem::path& path, const LoadLimits& limits) {
     return with_header(path, limits, [](detail::InputFile& file, const Header& header) {
         StoredTensors tensors;
-        for (const Described& tensor : header.tensors)
-            tensors.add(tensor.name, read_data(file, header, tensor));
+        for (const Described& tensor : header.tensors) {
+            if (tensor.type == nullptr) {
+                tensors.add_other({tensor.name, tensor.shape, std::string(tensor.dtype),
+                                   read_elements<std::uint8_t>(file, header.data_begin + tensor.begin,
+                                                               tensor.end - tensor.begin)});
+            } else {
+                tensors.add(tensor.name, read_data(file, header, tensor));
+            }
+        }
+        for (const auto& [name, kept] : header.metadata) {
+            const bool is_free = tensors.find(name) == nullptr && tensors.find_other(name) == nullptr;
+            if (is_free && tensors.find(kept) != nullptr && !tensors.aliases().contains(kept))
+                tensors.add_alias(name, kept);
+        }
         return tensors;
     });
 }
@@ -249,21 +282,45 @@ std::map<std::string, std::string> read_safetensors_metadata(const std::filesyst
 
 void write_safetensors(const StoredTensors& tensors, const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata) {
-    if (tensors.find(metadata_name) != nullptr) {
+    if (tensors.find(metadata_name) != nullptr || tensors.find_other(metadata_name) != nullptr) {
         throw ValueError(
             fmt::format("write_safetensors: a tensor cannot have the name \"{}\"", metadata_name));
     }
-    // Wide elements come first, so that all stand at multiples of their size.
-    std::vector<const StoredTensor*> in_file;
-    std::map<const StoredTensor*, std::uint64_t> begins;
-    std::uint64_t position = 0;
-    for (const DType dtype : {DType::float64, DType::float32}) {
-        for (const auto& entry : tensors) {
-            if (entry.tensor.dtype() != dtype) continue;
-            in_file.push_back(&entry.tensor);
-            begins[&entry.tensor] = position;
-            position += bytes_of(entry.tensor);
+    struct Item {
+        const std::string* name;
+        const Shape* shape;
+        std::string_view dtype;
+        std::uint64_t bits;
+        std::string_view bytes;
+        std::uint64_t begin = 0;
+    };
+    std::vector<Item> items;
+    for (const auto& [name, tensor] : tensors) {
+        const bool is_float = tensor.dtype() == DType::float32;
+        items.push_back({&name, &tensor.shape(), is_float ? "F32" : "F64", is_float ? 32U : 64U,
+                         is_float ? bytes_of(tensor.data<float>()) : bytes_of(tensor.data<double>())});
+    }
+    for (const StoredTensors::Other& other : tensors.others()) {
+        const auto type = std::ranges::find(other_types, other.dtype, &OtherType::name);
+        if (type == std::end(other_types)) {
+            throw ValueError(
+                fmt::format("write_safetensors: \"{}\": there is no type {}", other.name, other.dtype));
         }
+        if (!holds(other.shape, other.bytes.size(), type->bits)) {
+            throw ValueError(
+                fmt::format("write_safetensors: \"{}\": {} bytes are not those of shape {} in {}", other.name,
+                            other.bytes.size(), to_string(other.shape), other.dtype));
+        }
+        items.push_back({&other.name, &other.shape, other.dtype, type->bits, bytes_of(other.bytes)});
+    }
+    // Wide elements come first, so that all stand at multiples of their size.
+    std::vector<Item*> in_file;
+    for (Item& item : items) in_file.push_back(&item);
+    std::ranges::stable_sort(in_file, std::greater<>(), &Item::bits);
+    std::uint64_t position = 0;
+    for (Item* const item : in_file) {
+        item->begin = position;
+        position += item->bytes.size();
     }
 
     Json header = Json::object();
@@ -272,12 +329,10 @@ void write_safetensors(const StoredTensors& tensors, const std::filesystem::path
     try {
         text = header.dump();
         text.pop_back();  // the closing brace
-        for (const auto& [name, tensor] : tensors) {
-            const std::uint64_t begin = begins.at(&tensor);
+        for (const Item& item : items) {
             text += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}",
-                                text.size() == 1 ? "" : ",", Json(name).dump(),
-                                tensor.dtype() == DType::float32 ? "F32" : "F64", to_string(tensor.shape()),
-                                begin, begin + bytes_of(tensor));
+                                text.size() == 1 ? "" : ",", Json(*item.name).dump(), item.dtype,
+                                to_string(*item.shape), item.begin, item.begin + item.bytes.size());
         }
     } catch (const Json::exception&) {
         throw ValueError("write_safetensors: a name or text is not UTF-8");
@@ -289,13 +344,7 @@ void write_safetensors(const StoredTensors& tensors, const std::filesystem::path
     detail::AtomicFile file(path);
     file.write({reinterpret_cast<const char*>(&header_size), sizeof header_size});
     file.write(text);
-    for (const StoredTensor* tensor : in_file) {
-        if (tensor->dtype() == DType::float32) {
-            write_elements<float>(file, *tensor);
-        } else {
-            write_elements<double>(file, *tensor);
-        }
-    }
+    for (const Item* item : in_file) file.write(item->bytes);
     file.commit();
 }
 

@@ -13,7 +13,9 @@
 namespace seqgrad {
 
 /// Reads the tensors of a safetensors file, in the order of its header. F32 and F64 come as they are, F16 and
-/// BF16 as float32, exactly.
+/// BF16 as float32, exactly; tensors of the format's other types (bools, integers, complex numbers and
+/// numbers of 8 bits or less) are among the `others`. What the metadata says is another tensor's, as
+/// safetensors.torch.save_model writes of tied weights, is an alias.
 ///
 /// Everything is checked against the file's size before memory is taken for it. Throws FormatError with the
 /// place where the file is not as the format says: a header that is no JSON, too large or padded by anything
@@ -30,7 +32,8 @@ std::map<std::string, std::string> read_safetensors_metadata(const std::filesyst
 /// not finite as well, bit for bit. `metadata` goes under "__metadata__".
 ///
 /// The file is complete or not there, as with `save_weights`. Throws ValueError for a tensor of the name
-/// "__metadata__" and for texts that are not UTF-8, IoError when the file cannot be written.
+/// "__metadata__", for one of the others that is not as its type and shape say, and for texts that are not
+/// UTF-8, IoError when the file cannot be written.
 void write_safetensors(const StoredTensors& tensors, const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "seqgrad/core/tensor.hpp"
+#include "seqgrad/layers/files/file_options.hpp"
 #include "seqgrad/layers/module.hpp"
 
 // Tensors as files hold them: what every format is read into and written from.
@@ -51,11 +54,32 @@ class StoredTensors {
         StoredTensor tensor;
     };
     using const_iterator = std::vector<Entry>::const_iterator;
+    /// A tensor of integers, bools or other elements that no parameter can have: its bytes as they are.
+    struct Other {
+        std::string name;
+        Shape shape;
+        std::string dtype;  ///< as safetensors names it: "I64"
+        std::vector<std::uint8_t> bytes;
+    };
 
     /// Puts one at the end. Throws ValueError for a name that is there already.
     void add(std::string name, StoredTensor tensor);
-    /// The tensor of that name; null where there is none. What is added may move it.
+    /// The tensor of that name, or the one that the name is an alias of; null where there is none. What is
+    /// added may move it.
     const StoredTensor* find(std::string_view name) const;
+
+    /// Lets `find` give the tensor `of` by another name too, as files of tied weights hold them once. Throws
+    /// ValueError for an alias that is a name already, and if there is no tensor `of`.
+    void add_alias(std::string alias, std::string_view of);
+    /// What each alias stands for.
+    const std::map<std::string, std::string, std::less<>>& aliases() const noexcept { return aliases_; }
+
+    /// Throws ValueError for a name that is there already.
+    void add_other(Other other);
+    /// The tensors of other elements; iteration leaves them out.
+    const std::vector<Other>& others() const noexcept { return others_; }
+    /// The one of that name; null where there is none.
+    const Other* find_other(std::string_view name) const;
 
     const_iterator begin() const noexcept { return entries_.begin(); }
     const_iterator end() const noexcept { return entries_.end(); }
@@ -65,6 +89,8 @@ class StoredTensors {
   private:
     std::vector<Entry> entries_;
     std::map<std::string, std::size_t, std::less<>> positions_;
+    std::map<std::string, std::string, std::less<>> aliases_;
+    std::vector<Other> others_;
 };
 
 /// A copy of the module's parameters, by their dotted paths. Throws ValueError when the module is not built.
@@ -73,11 +99,13 @@ StoredTensors stored_weights(const Module<T>& module);
 
 /// Gives the module's parameters the elements of the tensors of their names.
 ///
-/// They must be the module's parameters and nothing else: what is missing, unexpected or of another shape is
-/// listed in one FormatError, in which `source` says where the tensors are from, and no parameter changes.
-/// float32 elements become double exactly; float64 elements are not rounded to float. Throws ValueError when
-/// the module is not built.
+/// They must be the module's parameters and nothing else, but for tensors of other elements: what is missing,
+/// unexpected or of another shape is listed in one FormatError, in which `source` says where the tensors are
+/// from, and no parameter changes. With LoadMode::partial what fits is loaded, and that nothing does is the
+/// only error. float32 elements become double exactly; float64 elements are not rounded to float. Throws
+/// ValueError when the module is not built.
 template <class T>
-void assign_weights(Module<T>& module, const StoredTensors& tensors, const std::string& source);
+LoadReport assign_weights(Module<T>& module, const StoredTensors& tensors, const std::string& source,
+                          LoadMode mode = LoadMode::exact);
 
 }  // namespace seqgrad

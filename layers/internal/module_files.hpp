@@ -58,15 +58,15 @@ Destinations destinations_in(std::vector<NamedParameter<T>>& parameters, bool at
 
 /// Gives the module's parameters the elements of the file's tensors that were kept, as `assign` does.
 template <class T>
-void assign_content(const Module<T>& module, std::vector<NamedParameter<T>>& parameters,
-                    JsonContent& content) {
+LoadReport assign_content(const Module<T>& module, std::vector<NamedParameter<T>>& parameters,
+                          JsonContent& content, LoadMode mode = LoadMode::exact) {
     std::vector<Offered> offered;
     for (const NamedData& tensor : content.tensors()) {
         offered.push_back(
             {tensor.name, tensor.shape, tensor.dtype,
              std::visit([](const auto& e) { return ElementsView(std::span(e)); }, tensor.data->elements)});
     }
-    assign(module, parameters, offered);
+    return assign(module, parameters, offered, {}, mode);
 }
 
 }  // namespace seqgrad::detail

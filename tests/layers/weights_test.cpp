@@ -105,6 +105,27 @@ TEST_CASE("all that does not fit is listed in one error, and nothing is loaded")
     }
 }
 
+TEST_CASE("a part of a file can be loaded, with a report of the rest") {
+    const std::string json = R"({"format": "seqgrad-weights", "version": 1, "tensors": {
+        "affine.scale": {"shape": [3], "dtype": "float32", "data": [1, 2, 3]},
+        "affine.shift": {"shape": [2], "dtype": "float32", "data": [7, 8]},
+        "tail.scale": {"shape": [], "dtype": "float32", "data": [1]}}})";
+    auto model = model_of<float>(2);
+    const LoadReport report = weights_from_json(model, json, "x", {.mode = LoadMode::partial});
+    CHECK(report.loaded == std::vector<std::string>{"affine.shift"});
+    CHECK(report.missing == std::vector<std::string>{"head.scale", "head.shift"});
+    REQUIRE(report.mismatched.size() == 1);
+    CHECK(report.mismatched[0].name == "affine.scale");
+    CHECK(report.mismatched[0].why == "expected shape [2], got [3]");
+    CHECK(report.unexpected == std::vector<std::string>{"tail.scale"});
+    CHECK(model.parameters()[0].variable.value() == full<float>({2}, 1.0F));
+    CHECK(model.parameters()[1].variable.value() == tensor<float>({2}, {7, 8}));
+    const TemporaryFolder folder;
+    write_text(folder / "w.json", json);
+    CHECK(load_weights(model, folder / "w.json", {.mode = LoadMode::partial}).loaded.size() == 1);
+    CHECK(weights_from_json(model, weights_to_json(model)).complete());
+}
+
 TEST_CASE("weights as a text are those of a file") {
     const TemporaryFolder folder;
     auto model = model_of<float>(2);

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/layers/activation.hpp"
 #include "seqgrad/layers/attention.hpp"
 #include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/stacked_rnn_cells.hpp"
@@ -203,4 +204,136 @@ TEST_CASE("all that does not fit a state_dict is told at once, and nothing is lo
     }
     const StoredTensors after = stored_weights(model);
     for (const auto& [name, tensor] : before) CHECK(after.find(name)->data<float>() == tensor.data<float>());
+}
+
+namespace {
+
+/// nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).
+Sequential<float> wrapped_chain() {
+    Sequential<float> model{Dense<float>({.units = 4}), ActivationLayer<float>({.activation = "tanh"}),
+                            Dense<float>({.units = 2})};
+    model.build({unknown, 3});
+    return model;
+}
+
+std::filesystem::path wrapped(const std::string& name) {
+    return golden_path("files/pytorch/wrapped/" + name + ".safetensors");
+}
+
+/// How far the model's output is from that of PyTorch.
+double difference_to(const std::string& name, Module<float>& model) {
+    const StoredTensors io = read_safetensors(wrapped(name + ".io"));
+    const Tensor<float> y = model(to_tensor(*io.find("x"))).value();
+    return largest_difference(cast<double>(y), cast<double>(to_tensor(*io.find("y"))));
+}
+
+}  // namespace
+
+TEST_CASE("names may have the parts that PyTorch's wrappers add") {
+    for (const char* name : {"averaged", "compiled"}) {
+        CAPTURE(name);
+        Sequential<float> model = wrapped_chain();
+        const LoadReport report = load_pytorch(model, wrapped(name));
+        CHECK(report.loaded == std::vector<std::string>{"0.weight", "0.bias", "2.weight", "2.bias"});
+        CHECK(report.complete());
+        CHECK(report.ignored == (name == std::string("averaged") ? std::vector<std::string>{"n_averaged"}
+                                                                 : std::vector<std::string>{}));
+        CHECK(difference_to(name, model) <= interop_tolerance);
+    }
+    // A name that is there as it is comes before one in a wrapper, and of two of those none is taken.
+    Dense<float> layer({.units = 1, .use_bias = false});
+    layer.build({unknown, 1});
+    const auto state_dict = [](std::vector<std::string> names) {
+        StoredTensors tensors;
+        for (float value = 1; std::string & name : names)
+            tensors.add(std::move(name), {{1, 1}, std::vector<float>{value++}});
+        return tensors;
+    };
+    const LoadReport report =
+        from_pytorch<float>(layer, state_dict({"module.weight", "weight"}), {}, "x", LoadMode::partial);
+    CHECK(layer.kernel().value()(0, 0) == 2);
+    CHECK(report.unexpected == std::vector<std::string>{"module.weight"});
+    CHECK_THROWS_WITH_AS(from_pytorch<float>(layer, state_dict({"module.weight", "_orig_mod.weight"})),
+                         Contains("\"weight\" is missing"), FormatError);
+}
+
+TEST_CASE("weights under weight_norm are computed, other parametrizations refused") {
+    for (const char* name : {"weight_norm", "weight_norm_old"}) {
+        CAPTURE(name);
+        Sequential<float> model = wrapped_chain();
+        CHECK(load_pytorch(model, wrapped(name)).complete());
+        CHECK(difference_to(name, model) <= 1e-6);
+    }
+    LSTM<float> lstm({.units = 4, .return_sequences = true});
+    lstm.build({unknown, 5, 3});
+    CHECK(load_pytorch<float>(lstm, wrapped("weight_norm_lstm")).complete());
+    CHECK(difference_to("weight_norm_lstm", lstm) <= 1e-6);
+
+    Sequential<float> dense{Dense<float>({.units = 4})};
+    dense.build({unknown, 3});
+    CHECK_THROWS_WITH_AS(
+        load_pytorch(dense, wrapped("spectral_norm")),
+        Contains(
+            "\"0.weight\": is parametrized in PyTorch (\"0.parametrizations.weight.original\") by something "
+            "other than weight_norm; call torch.nn.utils.parametrize.remove_parametrizations before saving"),
+        FormatError);
+    StoredTensors wrong;
+    wrong.add("0.weight_g", {{3, 1}, std::vector<float>(3, 1)});
+    wrong.add("0.weight_v", {{4, 3}, std::vector<float>(12, 1)});
+    wrong.add("0.bias", {{4}, std::vector<float>(4, 1)});
+    CHECK_THROWS_WITH_AS(
+        from_pytorch(dense, wrong),
+        Contains("\"0.weight\": \"0.weight_g\" [3, 1] and \"0.weight_v\" [4, 3] are not those"), FormatError);
+}
+
+TEST_CASE("tied weights that save_model left out are found by the metadata") {
+    Sequential<float> model{Embedding<float>({.input_dim = 6, .output_dim = 4}),
+                            Dense<float>({.units = 6, .use_bias = false})};
+    model.build({unknown, 3});
+    const PyTorchNames names{{"embedding", "words"}, {"dense", "out"}};
+    CHECK(load_pytorch(model, wrapped("tied"), names).complete());
+    CHECK(difference_to("tied", model) <= interop_tolerance);
+    // They are not asked for where the model has no such parameter.
+    Dense<float> out({.units = 6, .use_bias = false});
+    out.build({unknown, 4});
+    CHECK(load_pytorch<float>(out, wrapped("tied"), {{"", "out"}}).complete());
+}
+
+TEST_CASE("a part of a state_dict can be loaded, with a report of the rest") {
+    Sequential<float> model{Dense<float>({.units = 4}), ActivationLayer<float>({.activation = "tanh"}),
+                            Dense<float>({.units = 3}), LSTM<float>({.units = 2})};
+    model.build({unknown, 5, 3});
+    const StoredTensors before = stored_weights(model);
+    StoredTensors state_dict = read_safetensors(wrapped("averaged"));
+    state_dict.add("module.3.bias_ih_l0", {{8}, std::vector<float>(8, 1)});
+    state_dict.add_other({"3.weight_ih_l0", {8, 4}, "I8", std::vector<std::uint8_t>(32)});
+    state_dict.add("head.weight", {{1}, std::vector<float>{1}});
+    const LoadReport report = from_pytorch(model, state_dict, {}, "x", LoadMode::partial);
+    CHECK(report.loaded == std::vector<std::string>{"0.weight", "0.bias"});
+    CHECK(report.missing == std::vector<std::string>{"3.weight_hh_l0", "3.bias_hh_l0"});
+    CHECK(report.unexpected == std::vector<std::string>{"head.weight"});
+    CHECK(report.ignored == std::vector<std::string>{"n_averaged"});
+    CHECK_FALSE(report.complete());
+    CHECK(to_string(report) ==
+          "2 parameters loaded\n"
+          "\"3.weight_hh_l0\" is missing\n"
+          "\"3.bias_hh_l0\" is missing\n"
+          "\"2.weight\": expected shape [3, 4], got [2, 4]\n"
+          "\"2.bias\": expected shape [3], got [2]\n"
+          "\"3.weight_ih_l0\": expected floating-point numbers, got I8\n"
+          "\"3.bias_ih_l0\": is one of two, and the other is not there\n"
+          "\"head.weight\" is unexpected\n"
+          "\"n_averaged\" is left out\n");
+    const StoredTensors after = stored_weights(model), theirs = read_safetensors(wrapped("averaged"));
+    for (const auto& [name, tensor] : before) {
+        if (!name.starts_with("dense.")) CHECK(after.find(name)->data<float>() == tensor.data<float>());
+    }
+    CHECK(after.find("dense.bias")->data<float>() == theirs.find("module.0.bias")->data<float>());
+
+    CHECK_THROWS_WITH_AS(from_pytorch(model, state_dict), Contains("nothing was loaded:\n"), FormatError);
+    StoredTensors other;
+    other.add("head.weight", {{1}, std::vector<float>{1}});
+    CHECK_THROWS_WITH_AS(from_pytorch(model, other, {}, "x", LoadMode::partial),
+                         Contains("x: does not fit Sequential in any part, nothing was loaded:\n"),
+                         FormatError);
 }

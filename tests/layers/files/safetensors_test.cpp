@@ -112,6 +112,48 @@ TEST_CASE("a file of Python's safetensors is read") {
           std::map<std::string, std::string>{{"format", "np"}});
 }
 
+TEST_CASE("tensors of other elements are kept beside those of floating-point numbers") {
+    const StoredTensors tensors =
+        read_safetensors(golden_files / "pytorch" / "wrapped" / "types.safetensors");
+    REQUIRE(tensors.size() == 1);
+    CHECK(tensors.find("weight")->data<float>() == std::vector<float>{1.5F, -2.0F});
+    CHECK(tensors.find("long") == nullptr);
+    std::vector<std::string> described;
+    for (const StoredTensors::Other& other : tensors.others())
+        described.push_back(other.name + " " + other.dtype + " " + to_string(other.shape));
+    std::ranges::sort(described);
+    CHECK(described == std::vector<std::string>{"bytes U8 [2]", "complex C64 [1]", "flags BOOL [3]",
+                                                "float8 F8_E4M3 [2]", "int I32 [1, 2]", "long I64 []",
+                                                "short I16 [1]", "small I8 [1]"});
+    using Bytes = std::vector<std::uint8_t>;
+    CHECK(tensors.find_other("long")->bytes == Bytes{7, 0, 0, 0, 0, 0, 0, 0});
+    CHECK(tensors.find_other("short")->bytes == Bytes{0xD4, 0xFE});
+    CHECK(tensors.find_other("flags")->bytes == Bytes{1, 0, 1});
+
+    const TemporaryFolder folder;
+    write_safetensors(tensors, folder / "t");
+    const StoredTensors again = read_safetensors(folder / "t");
+    CHECK(again.find("weight")->data<float>() == tensors.find("weight")->data<float>());
+    REQUIRE(again.others().size() == tensors.others().size());
+    for (const StoredTensors::Other& other : tensors.others()) {
+        CAPTURE(other.name);
+        const StoredTensors::Other* const same = again.find_other(other.name);
+        REQUIRE(same != nullptr);
+        CHECK(same->dtype == other.dtype);
+        CHECK(same->shape == other.shape);
+        CHECK(same->bytes == other.bytes);
+    }
+
+    StoredTensors wrong;
+    wrong.add_other({"a", {2}, "I64", Bytes(8)});
+    CHECK_THROWS_WITH_AS(write_safetensors(wrong, folder / "t"),
+                         "write_safetensors: \"a\": 8 bytes are not those of shape [2] in I64", ValueError);
+    StoredTensors unknown_type;
+    unknown_type.add_other({"a", {2}, "I65", Bytes(8)});
+    CHECK_THROWS_WITH_AS(write_safetensors(unknown_type, folder / "t"),
+                         "write_safetensors: \"a\": there is no type I65", ValueError);
+}
+
 TEST_CASE("all numbers of 16 bits are read as the same float32") {
     constexpr std::size_t n = 1 << 16;
     for (const bool brain : {false, true}) {
@@ -173,8 +215,16 @@ TEST_CASE("a header that is not as the format says is refused with the place") {
           "the tensors have 0 bytes together, and the file has 1 after its header");
 
     CHECK(refusal(file_of("{\"x\":1}")) == "/x: expected an object, got 1");
-    CHECK(refusal(file_of(offsets("[2]", "[0,8]", "I64"), 8)) ==
-          "/x/dtype: expected F32, F64, F16 or BF16, got \"I64\"");
+    CHECK(refusal(file_of(offsets("[1]", "[0,8]", "I64"), 8)) == "");
+    CHECK(refusal(file_of(offsets("[2]", "[0,8]", "i64"), 8)) ==
+          "/x/dtype: expected a type of the format, such as F32 or I64, got \"i64\"");
+    CHECK(refusal(file_of(offsets("[1]", "[0,9]", "I64"), 9)) ==
+          "/x/data_offsets: 9 bytes are not those of shape [1] in I64");
+    CHECK(refusal(file_of(offsets("[4]", "[0,3]", "F6_E2M3"), 3)) == "");
+    CHECK(refusal(file_of(offsets("[3]", "[0,3]", "F6_E2M3"), 3)) ==
+          "/x/data_offsets: 3 bytes are not those of shape [3] in F6_E2M3");
+    CHECK(refusal(file_of(offsets("[1]", "[0,1]", "F4"), 1)) ==
+          "/x/data_offsets: 1 bytes are not those of shape [1] in F4");
     CHECK(refusal(file_of(tensor("\"dtype\":\"F32\",\"shape\":[2]"), 8)) ==
           "/x: \"data_offsets\" is missing");
     CHECK(refusal(file_of(tensor("\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0],\"z\":1"))) ==

@@ -1,5 +1,7 @@
 #include "seqgrad/layers/files/stored_tensors.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,6 +64,98 @@ TEST_CASE("stored tensors keep their order, and each has a name of its own") {
     REQUIRE(tensors.find("a") != nullptr);
     CHECK(tensors.find("a")->data<double>() == std::vector<double>{2});
     CHECK(tensors.find("c") == nullptr);
+}
+
+TEST_CASE("stored tensors have aliases, and keep tensors of other elements apart") {
+    StoredTensors tensors;
+    tensors.add("kept", {{1}, std::vector<float>{1}});
+    tensors.add_other({"steps", {}, "I64", std::vector<std::uint8_t>(8)});
+    tensors.add_alias("removed", "kept");
+    CHECK(tensors.find("removed") == tensors.find("kept"));
+    CHECK(tensors.size() == 1);
+    CHECK(tensors.find("steps") == nullptr);
+    CHECK(tensors.find_other("steps")->dtype == "I64");
+    CHECK(tensors.find_other("kept") == nullptr);
+    for (const char* taken : {"kept", "removed", "steps"}) {
+        CAPTURE(taken);
+        CHECK_THROWS_AS(tensors.add(taken, {}), ValueError);
+        CHECK_THROWS_AS(tensors.add_alias(taken, "kept"), ValueError);
+        CHECK_THROWS_AS(tensors.add_other({taken, {}, "I64", {}}), ValueError);
+    }
+    CHECK_THROWS_WITH_AS(tensors.add_alias("a", "none"),
+                         "StoredTensors: no tensor \"none\" for \"a\" to stand for", ValueError);
+}
+
+TEST_CASE("a part of a module's weights can be assigned, with a report") {
+    auto model = model_of<float>(2);
+    StoredTensors stored;
+    stored.add("affine.scale", {{2}, std::vector<float>{5, 6}});
+    stored.add("affine.shift", {{3}, std::vector<float>(3)});
+    stored.add_alias("head.scale", "affine.scale");
+    stored.add_other({"head.shift", {2}, "I32", std::vector<std::uint8_t>(8)});
+    stored.add_other({"steps", {}, "I64", std::vector<std::uint8_t>(8)});
+    stored.add("tail", {{1}, std::vector<float>{1}});
+    CHECK_THROWS_AS(assign_weights(model, stored, "test"), FormatError);
+    CHECK(model.parameters()[0].variable.value() == full<float>({2}, 1.0F));
+    const LoadReport report = assign_weights(model, stored, "test", LoadMode::partial);
+    CHECK(to_string(report) ==
+          "2 parameters loaded\n"
+          "\"affine.shift\": expected shape [2], got [3]\n"
+          "\"head.shift\": expected floating-point numbers, got I32\n"
+          "\"tail\" is unexpected\n"
+          "\"steps\" is left out\n");
+    for (const std::size_t i : {0, 2})
+        CHECK(model.parameters()[i].variable.value() == tensor<float>({2}, {5, 6}));
+    CHECK(model.parameters()[1].variable.value() == full<float>({2}, 0.0F));
+    StoredTensors nothing;
+    nothing.add("tail", {{1}, std::vector<float>{1}});
+    CHECK_THROWS_WITH_AS(assign_weights(model, nothing, "test", LoadMode::partial),
+                         doctest::Contains("test: does not fit Sequential in any part, nothing was loaded:"),
+                         FormatError);
+}
+
+namespace {
+
+/// Has a layer that its call does not use, and one that it does not name.
+class Forgetful : public Module<float> {
+  public:
+    std::string type() const override { return "Forgetful"; }
+    Affine<float> used, unused, unnamed;
+    bool names_used = true;
+
+  protected:
+    void members(Members<float>& m) override {
+        if (!names_used) return;
+        m.child("used", used);
+        m.child("unused", unused);
+    }
+    Variable<float> call(const Variable<float>& x) override { return unnamed(used(x)); }
+};
+
+}  // namespace
+
+TEST_CASE("layers that are not built and parameters that are not named are told as such") {
+    Forgetful model;
+    model(zeros<float>({1, 2}));
+    StoredTensors stored;
+    for (const char* layer : {"used", "unused"}) {
+        for (const char* name : {".scale", ".shift"})
+            stored.add(std::string(layer) + name, {{2}, std::vector<float>(2)});
+    }
+    CHECK_THROWS_WITH_AS(assign_weights<float>(model, stored, "test"),
+                         "test: does not fit Forgetful, nothing was loaded:\n"
+                         "  \"unused.scale\" is unexpected\n"
+                         "  \"unused.shift\" is unexpected\n"
+                         "  Affine \"unused\" is not built: no call has reached it",
+                         FormatError);
+    Forgetful nameless;
+    nameless.names_used = false;
+    nameless(zeros<float>({1, 2}));
+    CHECK_THROWS_WITH_AS(
+        assign_weights<float>(nameless, stored, "test"),
+        doctest::Contains("Forgetful has no parameters; a model of one's own names its parameters "
+                          "and layers in `members`"),
+        FormatError);
 }
 
 TEST_CASE("a module's weights are stored and given to another") {
