@@ -114,6 +114,7 @@ const std::string& name_of(Format format) {
 Format format_of(const std::filesystem::path& path) {
     const std::string name = path.filename().string();
     for (const auto& [ending, format] : {std::pair{".weights.h5", Format::keras_weights},
+                                         {".h5", Format::keras_weights},
                                          {".keras", Format::keras},
                                          {".safetensors", Format::safetensors},
                                          {".onnx", Format::onnx},
@@ -122,7 +123,7 @@ Format format_of(const std::filesystem::path& path) {
     }
     throw ValueError(
         fmt::format("{}: the name does not say the format; its end should be .json, .safetensors, "
-                    ".weights.h5, .keras or .onnx, or the format be given",
+                    ".h5, .keras or .onnx, or the format be given",
                     path.string()));
 }
 

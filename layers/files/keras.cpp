@@ -1,6 +1,7 @@
 #include "seqgrad/layers/files/keras.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,9 +16,13 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/internal/atomic_file.hpp"
+#include "seqgrad/core/internal/input_file.hpp"
 #include "seqgrad/layers/input.hpp"
+#include "seqgrad/layers/internal/assign.hpp"
 #include "seqgrad/layers/internal/hdf5_file.hpp"
+#include "seqgrad/layers/internal/json_file.hpp"
 #include "seqgrad/layers/internal/keras_config.hpp"
+#include "seqgrad/layers/internal/keras_legacy.hpp"
 #include "seqgrad/layers/internal/snake_case.hpp"
 #include "seqgrad/layers/internal/strict_json.hpp"
 #include "seqgrad/layers/internal/zip_archive.hpp"
@@ -37,10 +42,20 @@ bool is_index_of_shards(const std::filesystem::path& path) {
     return path.string().ends_with(".weights.json");
 }
 
+/// Whether a file begins as those of HDF5 do.
+bool is_hdf5(const std::filesystem::path& path) {
+    constexpr std::string_view signature = "\x89HDF\r\n\x1A\n";
+    std::array<char, signature.size()> begin{};
+    detail::InputFile file(path);
+    const std::size_t size = file.read(begin.data(), begin.size());
+    return std::string_view(begin.data(), size) == signature;
+}
+
 /// What belongs to training and not to the model.
 bool is_no_weight(std::string_view path) {
-    return path == "optimizer" || path == "_loss_tracker" || path == "_metrics" ||
-           path == "_compile_metrics" || path.ends_with("seed_generator");
+    return path == "optimizer" || path == "optimizer_weights" || path == "metrics" ||
+           path == "_loss_tracker" || path == "_metrics" || path == "_compile_metrics" ||
+           path.ends_with("seed_generator");
 }
 
 /// Where Keras keeps a parameter.
@@ -237,7 +252,16 @@ StoredTensors read_keras_weights(const std::filesystem::path& path, const LoadLi
 template <class T>
 LoadReport load_keras_weights(Module<T>& module, const std::filesystem::path& path, const LoadLimits& limits,
                               LoadMode mode) {
-    return assign_weights(module, renamed<T>(module, read_keras_weights(path, limits)), path.string(), mode);
+    detail::built_parameters("load_keras_weights", module);
+    if (is_archive(path) || is_index_of_shards(path))
+        return assign_weights(module, renamed<T>(module, read_keras_weights(path, limits)), path.string(),
+                              mode);
+    const detail::Hdf5File file = detail::read_hdf5(path, limits, is_no_weight);
+    const auto legacy = detail::legacy_layers(path, file, limits);
+    if (!legacy) return assign_weights(module, renamed<T>(module, file.tensors), path.string(), mode);
+    const StoredTensors tensors = detail::with_source(
+        path.string(), [&] { return detail::named_as_in(module, *legacy, file.tensors, mode); });
+    return assign_weights(module, tensors, path.string(), mode);
 }
 
 template <class T>
@@ -267,6 +291,12 @@ template <class T>
 Sequential<T> load_keras_model(const std::filesystem::path& path, const LoadLimits& limits) {
     constexpr const char* config_file = "config.json";
     constexpr const char* metadata_file = "metadata.json";
+    if (is_hdf5(path)) {
+        throw FormatError(fmt::format(
+            "{}: is a model in Keras's legacy format, of which the weights alone are read: build the model "
+            "and call load_keras_weights, or save it in Keras as \"model.keras\"",
+            path.string()));
+    }
     const detail::ZipArchive archive(path, limits);
     naming(path, metadata_file, [&] {
         const detail::Json metadata = read_json(archive, metadata_file, limits);

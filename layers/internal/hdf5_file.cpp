@@ -140,7 +140,7 @@ class Reader {
 
     void group(hid_t id, const std::string& path, std::size_t depth) {
         if (depth > limits_.max_depth) fail(path, "groups stand deeper inside each other than allowed");
-        visit_once(id, path);
+        file_.headers[path] = visit_once(id, path);
         if (!path.empty()) file_.groups.push_back(path);
         Names found{this, {}, limits_.max_keys - keys_, nullptr};
         const herr_t result = H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, nullptr, add_name, &found);
@@ -165,10 +165,12 @@ class Reader {
         }
     }
 
-    void visit_once(hid_t id, const std::string& path) {
+    /// Where the object's header stands.
+    std::uint64_t visit_once(hid_t id, const std::string& path) {
         H5O_info_t info{};
         if (H5Oget_info(id, &info) < 0) fail(path, last_reason());
         if (!visited_.insert(info.addr).second) fail(path, "stands in the file under two names");
+        return info.addr;
     }
 
     void dataset(hid_t id, const std::string& path) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +24,8 @@ using SkipPath = bool (*)(std::string_view path);
 struct Hdf5File {
     StoredTensors tensors;            ///< its datasets by their paths
     std::vector<std::string> groups;  ///< the paths of its groups, without the outermost one
+    /// Where in the file the headers of its groups stand, by their paths; "" is the outermost one.
+    std::map<std::string, std::uint64_t> headers;
 };
 
 /// Reads a file. Half precision and Keras's bfloat16 come as float32. What a file links to outside of itself

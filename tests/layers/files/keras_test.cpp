@@ -9,14 +9,21 @@
 #include "support/fixture.hpp"
 #include "support/interop_cases.hpp"
 #include "support/keras_models.hpp"
+#include "support/memory_file.hpp"
 #include "support/temporary_folder.hpp"
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/internal/input_file.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
 #include "seqgrad/layers/internal/hdf5_file.hpp"
+#include "seqgrad/layers/internal/hdf5_texts.hpp"
+#include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/model_json.hpp"
+#include "seqgrad/layers/rnn.hpp"
+#include "seqgrad/layers/stacked_rnn_cells.hpp"
+#include "seqgrad/layers/time_distributed.hpp"
 
 using namespace seqgrad;
 using namespace seqgrad::test;
@@ -154,6 +161,172 @@ TEST_CASE("files of old and new versions of Keras 3 are read") {
         words.build({unknown, 4});
         load_keras_weights(words, golden_file(name + ".weights.h5"));
         check_same_output(words, name + ".weights");
+    }
+}
+
+namespace {
+
+/// The model of `tagger` in tests/golden/make_keras_legacy.py.
+Sequential<float> legacy_tagger() {
+    Sequential<float> model{Embedding<float>({.input_dim = 7, .output_dim = 3}),
+                            Bidirectional<float>(GRU<float>({.units = 2, .return_sequences = true})),
+                            Dropout<float>({.rate = 0.1}),
+                            LSTM<float>({.units = 3, .return_sequences = true}),
+                            LayerNormalization<float>(),
+                            TimeDistributed<float>(Dense<float>({.units = 2})),
+                            Sequential<float>{Dense<float>({.units = 3}), Dense<float>({.units = 2})}};
+    model.build({unknown, 4});
+    return model;
+}
+
+/// The model of frozen.h5 as a class of one's own.
+class InsideAndAfter : public Module<float> {
+  public:
+    std::string type() const override { return "InsideAndAfter"; }
+    Sequential<float> inside{Dense<float>({.units = 3}), Dense<float>({.units = 3})};
+    SimpleRNN<float> after{{.units = 2}};
+
+  protected:
+    void members(Members<float>& m) override {
+        m.child("inside", inside);
+        m.child("after", after);
+    }
+    Variable<float> call(const Variable<float>& x) override { return after(inside(x)); }
+};
+
+}  // namespace
+
+TEST_CASE("weights in Keras's legacy format are read") {
+    for (const char* const name : {"2.15.0", "3.15.1", "fixed", "latest"}) {
+        CAPTURE(name);
+        Sequential<float> model = legacy_tagger();
+        const LoadReport report =
+            load_keras_weights(model, golden_file("legacy/" + std::string(name) + ".h5"));
+        CHECK(report.complete());
+        CHECK(report.loaded.size() == model.parameters().size());
+        check_same_output(model, "legacy/" + std::string(name[0] == '2' ? "2.15.0" : "3.15.1"));
+    }
+    Sequential<float> cells{
+        GRU<float>({.units = 3, .reset_after = false, .return_sequences = true}),
+        RNN<float>(StackedRNNCells<float>(LSTMCell<float>({.units = 2}), SimpleRNNCell<float>({.units = 3})),
+                   {.return_sequences = true}),
+        Dense<float>({.units = 2, .use_bias = false})};
+    cells.build({unknown, 4, 3});
+    load_keras_weights(cells, golden_file("legacy/2.15.0.weights_only.h5"));
+    check_same_output(cells, "legacy/2.15.0.weights_only");
+
+    Bidirectional<float> single(LSTM<float>({.units = 2}));
+    single.build({unknown, 4, 3});
+    load_keras_weights<float>(single, golden_file("legacy/single.h5"));
+    check_same_output(single, "legacy/single");
+
+    const StoredTensors tensors = read_keras_weights(golden_file("legacy/3.15.1.h5"));
+    CHECK(tensors.size() == 18);
+    CHECK(tensors.find("model_weights/lstm/sequential_1/lstm/lstm_cell/kernel") != nullptr);
+}
+
+TEST_CASE("weights that are not trained come last in their layer of a legacy file, as Keras orders them") {
+    Sequential<float> model{Sequential<float>{Dense<float>({.units = 3}), Dense<float>({.units = 3})},
+                            SimpleRNN<float>({.units = 2})};
+    model.build({unknown, 4, 3});
+    auto& inside = dynamic_cast<Sequential<float>&>(model[0]);
+    for (const auto& p : inside[0].parameters()) Variable<float>(p.variable).set_requires_grad(false);
+    load_keras_weights(model, golden_file("legacy/frozen.h5"));
+    check_same_output(model, "legacy/frozen");
+
+    InsideAndAfter own;
+    own(zeros<float>({1, 4, 3}));
+    for (const auto& p : own.inside[0].parameters()) Variable<float>(p.variable).set_requires_grad(false);
+    load_keras_weights<float>(own, golden_file("legacy/frozen.h5"));
+    check_same_output(own, "legacy/frozen");
+}
+
+TEST_CASE("a legacy file of another model is refused with what differs, or loaded in part") {
+    const auto file = golden_file("legacy/2.15.0.weights_only.h5");
+    const auto make = [](std::size_t units, bool use_bias) {
+        Sequential<float> model{GRU<float>({.units = units, .reset_after = false, .return_sequences = true}),
+                                RNN<float>(StackedRNNCells<float>(LSTMCell<float>({.units = 2}),
+                                                                  SimpleRNNCell<float>({.units = 3})),
+                                           {.return_sequences = true}),
+                                Dense<float>({.units = 2, .use_bias = use_bias})};
+        model.build({unknown, 4, 3});
+        return model;
+    };
+    Sequential<float> wider = make(4, false);
+    CHECK(refusal([&] {
+              load_keras_weights(wider, file);
+          }).find("\"gru.kernel\": expected shape [3, 12], got [3, 9]") != std::string::npos);
+    Sequential<float> biased = make(3, true);
+    const Tensor<float> kernel = biased.parameters().back().variable.value();
+    CHECK(refusal([&] { load_keras_weights(biased, file); })
+              .ends_with("does not fit Sequential, nothing was loaded:\n"
+                         "  \"dense_3\" has 1 weights in the file, and Dense \"dense\" here 2"));
+    const LoadReport report = load_keras_weights(biased, file, {}, LoadMode::partial);
+    CHECK(report.loaded.size() == 9);
+    CHECK(report.missing == std::vector<std::string>{"dense.kernel", "dense.bias"});
+    CHECK(report.unexpected.size() == 1);
+
+    Sequential<float> shorter{Dense<float>({.units = 2})};
+    shorter.build({unknown, 3});
+    CHECK(refusal([&] { load_keras_weights(shorter, file); })
+              .find("the file has 3 layers with weights (gru_1, rnn, dense_3), and there are 1 here (Dense "
+                    "\"dense\")") != std::string::npos);
+    // Names say that weights of the same shapes are others.
+    Sequential<float> dense{Sequential<float>{Dense<float>({.units = 3}), LayerNormalization<float>()},
+                            SimpleRNN<float>({.units = 2})};
+    dense.build({unknown, 4, 3});
+    const std::string other_weights =
+        refusal([&] { load_keras_weights(dense, golden_file("legacy/frozen.h5")); });
+    CHECK_MESSAGE(other_weights.find(
+                      "/kernel\" in the file, and \"sequential.layer_normalization.gamma\" of Sequential "
+                      "\"sequential\" here") != std::string::npos,
+                  other_weights);
+    CHECK(refusal([&] {
+              load_keras_model<float>(file);
+          }).find("legacy format, of which the weights alone are read") != std::string::npos);
+}
+
+TEST_CASE("whatever is damaged in the lists of a legacy file, an error is all that comes of it") {
+    const LoadLimits limits;
+    for (const char* const name : {"fixed", "latest", "frozen"}) {
+        CAPTURE(name);
+        const auto original = golden_file("legacy/" + std::string(name) + ".h5");
+        const detail::Hdf5File file = detail::read_hdf5(
+            original, limits, [](std::string_view path) { return path == "optimizer_weights"; });
+        const std::string content = content_of(original);
+        const auto read_all = [&](const std::filesystem::path& path) {
+            detail::InputFile input(path);
+            detail::Hdf5Texts texts(input, limits);
+            std::size_t count = 0;
+            for (const auto& [group, header] : file.headers) {
+                for (const char* list : {"layer_names", "layer_names0", "weight_names", "weight_names1"}) {
+                    if (const auto found = texts.find(header, list)) count += found->size();
+                }
+            }
+            return count;
+        };
+        CHECK(read_all(original) > 0);
+        std::size_t refused = 0, read = 0;
+        MemoryFile file_in_memory;
+        const auto damage = [&](const std::string& damaged) {
+            file_in_memory.write(damaged);
+            try {
+                read_all(file_in_memory.path());
+                ++read;
+            } catch (const FormatError&) {
+                ++refused;
+            }
+        };
+        for (std::size_t i = 0; i < content.size(); i += 23) {
+            for (const char with : {'\0', '\xFF'}) {
+                std::string damaged = content;
+                damaged[i] = with;
+                damage(damaged);
+            }
+        }
+        for (std::size_t size = 0; size < content.size(); size += 101) damage(content.substr(0, size));
+        CHECK(refused > 0);
+        CHECK(read > 0);
     }
 }
 
