@@ -1,6 +1,8 @@
 #include "seqgrad/core/internal/atomic_file.hpp"
 
 #include <cerrno>
+#include <climits>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -23,6 +25,11 @@ constexpr mode_t mode_of_new_file = 0666;  // of which the umask leaves a part
 constexpr mode_t permissions = 0777;
 /// So many links may lead from one to the next, as for the system itself.
 constexpr int most_links = 40;
+
+/// What a temporary file's name begins with: the file's own, cut where the whole would be too long.
+std::string beginning_for(std::string_view name) {
+    return std::string(name.substr(0, NAME_MAX - infix.size() - unique_part.size())) + std::string(infix);
+}
 
 [[noreturn]] void fail_at(const char* what, const std::filesystem::path& path) {
     throw IoError(fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(errno)));
@@ -85,9 +92,13 @@ AtomicFile::AtomicFile(std::filesystem::path path, FileSystem& system)
                                       path_.string()));
         }
         replaced_ = there;
+    } else if (errno == ENAMETOOLONG) {
+        fail("cannot create");  // before the whole file is written, under a shorter name
     }
     file_ = without_links(path_);
-    std::string name = fmt::format("{}{}{}", file_.string(), infix, unique_part);
+    std::string name =
+        (file_.parent_path() / (beginning_for(file_.filename().string()) + std::string(unique_part)))
+            .string();
     // Until it has its owner, group and mode it is nobody else's to read.
     const mode_t mode = replaced_ ? S_IRUSR | S_IWUSR : mode_of_new_file;
     descriptor_ = uninterrupted([&] { return system_.create_temporary(name.data(), mode); });
@@ -116,8 +127,8 @@ AtomicFile::~AtomicFile() {
 }
 
 bool AtomicFile::is_temporary_of(std::string_view name, std::string_view file) {
-    return file.size() == name.size() + infix.size() + unique_part.size() && file.starts_with(name) &&
-           file.substr(name.size()).starts_with(infix);
+    const std::string beginning = beginning_for(name);
+    return file.size() == beginning.size() + unique_part.size() && file.starts_with(beginning);
 }
 
 void AtomicFile::fail(const char* what) const {

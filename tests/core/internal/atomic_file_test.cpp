@@ -325,6 +325,22 @@ TEST_CASE("links that lead nowhere are refused and stay") {
     CHECK(folder.files() == 3);
 }
 
+TEST_CASE("a file may have the longest name that the system allows") {
+    const TemporaryFolder folder;
+    const std::string longest(255, 'n');
+    for (const char* content : {"one", "two"}) {
+        detail::AtomicFile file(folder / longest);
+        file.write(content);
+        file.commit();
+        CHECK(content_of(folder / longest) == content);
+    }
+    CHECK(folder.files() == 1);
+    CHECK_THROWS_AS(detail::AtomicFile(folder / (longest + "n")), IoError);
+    CHECK(folder.files() == 1);
+    CHECK(detail::AtomicFile::is_temporary_of(longest, longest.substr(0, 244) + ".tmp-abcdef"));
+    CHECK_FALSE(detail::AtomicFile::is_temporary_of(longest, longest.substr(0, 243) + ".tmp-abcdef"));
+}
+
 TEST_CASE("temporary files are known by their names") {
     const auto temporary = [](const char* file) {
         return detail::AtomicFile::is_temporary_of("checkpoint-7.json", file);
