@@ -57,6 +57,10 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
         throw ValueError("fit: give either validation_data or a validation_split");
     const auto split = static_cast<std::size_t>(
         std::floor(static_cast<double>(train.size()) * (1.0 - options.validation_split)));
+    if (split == 0) {
+        throw ValueError(fmt::format("fit: a validation_split of {} leaves none of {} samples to train on",
+                                     options.validation_split, train.size()));
+    }
     const Dataset<T> validation = train.slice(split, train.size());
     return fit_part(train.slice(0, split), &validation);
 }

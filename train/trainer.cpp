@@ -111,6 +111,13 @@ double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights
         throw LossNotFinite(fmt::format("the loss is {}", detail::non_finite_name(value)));
     // Many models have no parameters before they have been called.
     if (parameters_.empty()) find_parameters();
+    if (std::ranges::none_of(parameters_, &Variable<T>::requires_grad)) {
+        throw ValueError(fmt::format(
+            "trainer: {} has {}", model_->description(),
+            parameters_.empty()
+                ? "no parameters; a model of one's own names its layers and parameters in `members`"
+                : "only frozen parameters"));
+    }
     for (Variable<T>& p : parameters_) p.clear_grad();
     backward(loss);
     // Before the update, since it may throw; `step` takes it back where the update does.

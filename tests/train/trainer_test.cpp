@@ -913,3 +913,42 @@ TEST_CASE("a model of several inputs is trained, evaluated and asked like any ot
     CHECK_THROWS_WITH_AS(trainer.fit(data, {.verbose = 0}),
                          "dataset: expected further inputs [20, ...], got [19, 1]", ShapeError);
 }
+
+namespace {
+
+/// Does not name its layer.
+class Nameless : public Module<float> {
+  public:
+    std::string type() const override { return "Nameless"; }
+
+  protected:
+    Variable<float> call(const Variable<float>& x) override { return dense_(x); }
+
+  private:
+    Dense<float> dense_{{.units = 1}};
+};
+
+}  // namespace
+
+TEST_CASE("a model without parameters to train is told as such") {
+    const Dataset<float> data{ones<float>({4, 3}), ones<float>({4, 1})};
+    Nameless nameless;
+    Trainer<float> nothing(nameless, SGD<float>(), MeanSquaredError{});
+    CHECK_THROWS_WITH_AS(nothing.train_on_batch(data),
+                         "trainer: Nameless has no parameters; a model of one's own names its layers and "
+                         "parameters in `members`",
+                         ValueError);
+    Sequential<float> frozen{Dense<float>({.units = 1})};
+    frozen.build({unknown, 3});
+    for (const auto& p : frozen.parameters()) Variable<float>(p.variable).set_requires_grad(false);
+    Trainer<float> none(frozen, SGD<float>(), MeanSquaredError{});
+    CHECK_THROWS_WITH_AS(none.train_on_batch(data), "trainer: Sequential has only frozen parameters",
+                         ValueError);
+}
+
+TEST_CASE("a validation_split that leaves nothing to train on is refused by its number") {
+    Sequential<float> model{Dense<float>({.units = 1})};
+    Trainer<float> trainer(model, SGD<float>(), MeanSquaredError{});
+    CHECK_THROWS_WITH_AS(trainer.fit({ones<float>({4, 3}), ones<float>({4, 1})}, {.validation_split = 0.9}),
+                         "fit: a validation_split of 0.9 leaves none of 4 samples to train on", ValueError);
+}
