@@ -87,9 +87,10 @@ void Members<T>::generator(std::string_view name, Generator& generator) {
 }
 
 template <class T>
-void Members<T>::states(std::string_view name, std::vector<Tensor<T>>& states) {
+void Members<T>::states(std::string_view name, std::vector<Tensor<T>>& states,
+                        std::vector<std::size_t> sizes) {
     check_name(name);
-    states_.push_back({std::string(name), &states});
+    states_.push_back({std::string(name), &states, std::move(sizes)});
 }
 
 template <class T>
@@ -459,11 +460,36 @@ const Module<T>* Module<T>::find_stateful() const {
     return found;
 }
 
+namespace {
+
+/// Throws ShapeError unless there are no states, or one [B, size] for each size.
+template <class T>
+void check_sizes(const std::string& owner, const std::string& name, const std::vector<Tensor<T>>& states,
+                 const std::vector<std::size_t>& sizes) {
+    if (states.empty()) return;
+    if (states.size() != sizes.size()) {
+        throw ShapeError(fmt::format("{}: \"{}\": expected {} states or none, got {}", owner, name,
+                                     sizes.size(), states.size()));
+    }
+    const std::size_t batch = states[0].dimension() == 0 ? 0 : states[0].shape(0);
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        if (states[i].shape() != Shape{batch, sizes[i]}) {
+            throw ShapeError(fmt::format("{}: \"{}\": expected state {} of shape [batch{}, {}], got {}",
+                                         owner, name, i, i == 0 ? "" : fmt::format("={}", batch), sizes[i],
+                                         to_string(states[i].shape())));
+        }
+    }
+}
+
+}  // namespace
+
 /// What all modules inside remember, by path.
 template <class T>
 struct Module<T>::Memory {
     std::map<std::string, Generator*> generators = {};
     std::map<std::string, std::vector<Tensor<T>>*> states = {};
+    /// Of states that say them.
+    std::map<std::string, std::vector<std::size_t>> sizes = {};
 };
 
 template <class T>
@@ -476,7 +502,11 @@ typename Module<T>::Memory Module<T>::memory() const {
                 throw ValueError(fmt::format("{}: two members are named \"{}\"", description(), name));
         };
         for (const auto& member : members.generators_) add(memory.generators, member);
-        for (const auto& member : members.states_) add(memory.states, member);
+        for (const auto& member : members.states_) {
+            add(memory.states, member);
+            if (!member.sizes.empty())
+                memory.sizes.emplace(path.empty() ? member.name : path + "." + member.name, member.sizes);
+        }
     }};
     walk("", const_cast<Module&>(*this));
     return memory;
@@ -507,6 +537,8 @@ void Module<T>::set_state(const ModuleState<T>& state) {
         throw ValueError(fmt::format("{}: not the state of such a module: it has {}", description(),
                                      fmt::join(wrong, ", ")));
     }
+    for (const auto& [name, sizes] : memory.sizes)
+        check_sizes(description(), name, state.states.at(name), sizes);
     auto states = state.states;  // copied before anything changes
     for (const auto& [name, generator] : memory.generators) generator->set_state(state.generators.at(name));
     for (const auto& [name, tensors] : memory.states) *tensors = std::move(states.at(name));

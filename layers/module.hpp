@@ -90,8 +90,8 @@ class Members {
     /// Where the module draws from, as dropout does.
     void generator(std::string_view name, Generator& generator);
     /// What the module keeps from one call to the next, as a stateful layer does; empty before the first
-    /// call.
-    void states(std::string_view name, std::vector<Tensor<T>>& states);
+    /// call. `sizes` says that they are [B, size], one for each; `set_state` refuses others then.
+    void states(std::string_view name, std::vector<Tensor<T>>& states, std::vector<std::size_t> sizes = {});
     /// A layer inside the module.
     void child(std::string_view name, Module<T>& module);
     /// One layer of a list of them: its path is "name.index".
@@ -112,10 +112,9 @@ class Members {
         std::string name;  // "" for a transparent one
         Module<T>* module;
     };
-    template <class Value>
     struct Remembered {
         std::string name;
-        Value* value;
+        Generator* value;
     };
 
     explicit Members(const Module<T>& owner) : owner_(owner) {}
@@ -124,8 +123,13 @@ class Members {
     const Module<T>& owner_;
     std::vector<Parameter> parameters_;
     std::vector<Child> children_;
-    std::vector<Remembered<Generator>> generators_;
-    std::vector<Remembered<std::vector<Tensor<T>>>> states_;
+    std::vector<Remembered> generators_;
+    struct States {
+        std::string name;
+        std::vector<Tensor<T>>* value;
+        std::vector<std::size_t> sizes;
+    };
+    std::vector<States> states_;
 };
 
 /// A parameter and its dotted path from the module it was asked of: "encoder.forward_layer.kernel".
@@ -237,7 +241,7 @@ class Module {
     /// one path.
     ModuleState<T> state() const;
     /// Goes on from a state that `state` gave. Throws ValueError, naming the paths, unless the state is one
-    /// of a module of these members; nothing changes then.
+    /// of a module of these members, ShapeError for states of other shapes; nothing changes then.
     void set_state(const ModuleState<T>& state);
 
     /// The first module inside, or this one, that keeps states from one call to the next; null where none

@@ -42,7 +42,7 @@ PartialShape RNN<T>::compute_output_shape(const PartialShape& input_shape) const
 template <class T>
 void RNN<T>::members(Members<T>& members) {
     members.transparent_child(*cell_);
-    if (config_.stateful) members.states("states", states_);
+    if (config_.stateful) members.states("states", states_, cell_->state_size());
 }
 
 template <class T>

@@ -406,6 +406,30 @@ TEST_CASE("a call that fails leaves the states of all layers as they were") {
     }
 }
 
+TEST_CASE("a stateful layer takes back no states of other numbers or shapes") {
+    Sequential<float> model{LSTM<float>({.units = 2, .return_sequences = true, .stateful = true}),
+                            GRU<float>({.units = 3, .stateful = true})};
+    model(zeros<float>({4, 2, 1}));
+    const ModuleState<float> good = model.state();
+    const auto with = [&](std::vector<Tensor<float>> states) {
+        ModuleState<float> state = good;
+        state.states.at("lstm.states") = std::move(states);
+        state.states.at("gru.states") = {ones<float>({4, 3})};
+        return state;
+    };
+    CHECK_THROWS_WITH_AS(model.set_state(with({zeros<float>({4, 2})})),
+                         "Sequential: \"lstm.states\": expected 2 states or none, got 1", ShapeError);
+    CHECK_THROWS_WITH_AS(model.set_state(with({zeros<float>({4, 2}), zeros<float>({4, 3})})),
+                         "Sequential: \"lstm.states\": expected state 1 of shape [batch=4, 2], got [4, 3]",
+                         ShapeError);
+    CHECK_THROWS_AS(model.set_state(with({zeros<float>({4, 2}), zeros<float>({5, 2})})), ShapeError);
+    CHECK_THROWS_AS(model.set_state(with({zeros<float>({}), zeros<float>({})})), ShapeError);
+    CHECK(model.state().states.at("gru.states")[0] == good.states.at("gru.states")[0]);
+    model.set_state(with({}));
+    CHECK(model.state().states.at("lstm.states").empty());
+    model.set_state(with({zeros<float>({7, 2}), zeros<float>({7, 2})}));
+}
+
 TEST_CASE("gradients do not flow from one call of a stateful layer to the one before") {
     auto layer = seeded<SimpleRNN<double>>({.units = 2, .stateful = true});
     const auto x = parameter(random({1, 3, 2}, 1).value());
