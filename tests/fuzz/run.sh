@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the fuzz programs and runs each for a while, two at a time.
-# Usage: tests/fuzz/run.sh [SECONDS [PROGRAM]...], by default 60 and all: checkpoint, csv, csv_series, json_file,
-# keras_config, model, safetensors, text and weights.
+# Usage: tests/fuzz/run.sh [SECONDS [PROGRAM]...], by default 60 and all: checkpoint, csv, csv_series, hdf5_texts,
+# json_file, keras_config, keras_index, model, safetensors, text and weights.
 #
 # Every run begins with the corpus of those before it, in build/asan/fuzz/corpus. It fails for what a sanitizer reports,
 # for an exception that is none of the reader's, a leak, more memory than such small inputs may take, and an input that
@@ -12,7 +12,7 @@ programs=build/asan/tests/fuzz
 build=build/asan/fuzz
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- checkpoint csv csv_series json_file keras_config model safetensors text weights
+[ $# -gt 0 ] || set -- checkpoint csv csv_series hdf5_texts json_file keras_config keras_index model safetensors text weights
 
 [ -f build/asan/build.ninja ] || cmake --preset asan >/dev/null
 cmake --build --preset asan --target fuzz_programs

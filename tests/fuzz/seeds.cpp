@@ -1,5 +1,6 @@
 // Writes what the fuzz programs begin with: files as the library writes them, and some by hand.
 // Usage: fuzz_seeds FOLDER, which gets a folder for each program.
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -162,6 +163,76 @@ void texts(Seeds seeds) {
     }
 }
 
+/// Bytes of numbers, little-endian.
+struct Bytes {
+    std::string text;
+    Bytes& add(std::uint64_t number, std::size_t bytes) {
+        for (std::size_t i = 0; i < bytes; ++i, number >>= 8U) text += static_cast<char>(number & 0xFFU);
+        return *this;
+    }
+    Bytes& add(std::string_view more, std::size_t size) {
+        text += more;
+        text.append(size - more.size(), '\0');
+        return *this;
+    }
+};
+
+/// Files of a superblock, one object's header with an attribute of two texts, and a heap with them.
+void hdf5_texts(Seeds seeds) {
+    constexpr std::uint64_t header_at = 48, heap_at = 256;
+    for (const bool is_new : {false, true}) {
+        for (const bool in_heap : {false, true}) {
+            Bytes type, space, data;
+            type.add(in_heap ? 0x19U : 0x13U, 1).add(in_heap ? 1U : 0U, 3).add(in_heap ? 16U : 4U, 4);
+            space.add(1, 1).add(1, 1).add(0, 6).add(2, 8);
+            for (const char* text : {"a", "bc"}) {
+                if (in_heap) {
+                    data.add(std::string_view(text).size(), 4)
+                        .add(heap_at, 8)
+                        .add(text[0] == 'a' ? 1U : 2U, 4);
+                } else {
+                    data.add(text, 4);
+                }
+            }
+            Bytes message;
+            message.add(is_new ? 3U : 1U, 1)
+                .add(0, 1)
+                .add(12, 2)
+                .add(type.text.size(), 2)
+                .add(space.text.size(), 2);
+            if (is_new) message.add(0, 1);
+            message.add("layer_names", is_new ? 12 : 16)
+                .add(type.text + space.text + data.text,
+                     type.text.size() + space.text.size() + data.text.size());
+            Bytes file;
+            file.add(header_at, 8);
+            file.add("\x89HDF\r\n\x1A\n", 8).add(is_new ? 2U : 0U, 1);
+            if (!is_new) file.add(0, 4);
+            file.add(8, 1).add(8, 1).add(0, is_new ? 1 : 9).add(0, 8);
+            file.add("", 8 + header_at - file.text.size());
+            if (is_new) {
+                file.add("OHDR", 4).add(2, 1).add(0, 1).add(message.text.size() + 4, 1);
+                file.add(0x0C, 1).add(message.text.size(), 2).add(0, 1);
+            } else {
+                file.add(1, 2).add(1, 2).add(1, 4).add(message.text.size() + 8, 8);
+                file.add(0x0C, 2).add(message.text.size(), 2).add(0, 4);
+            }
+            file.add(message.text, 8 + heap_at - file.text.size());
+            file.add("GCOL", 4).add(1, 4).add(80, 8);
+            for (const char* text : {"a", "bc"})
+                file.add(text[0] == 'a' ? 1U : 2U, 8).add(std::string_view(text).size(), 8).add(text, 8);
+            file.add("", 16);
+            seeds.add(file.text);
+        }
+    }
+}
+
+void keras_indexes(Seeds seeds) {
+    seeds.add(
+        R"({"metadata": {"total_size": 212.0}, "weight_map": {"/layers/gru/cell/vars": "a_00000.weights.h5", )"
+        R"("/layers/dense/vars": ["a_00000.weights.h5", "a_00001.weights.h5"]}})");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -176,6 +247,8 @@ int main(int argc, char** argv) {
     models({folder, "model"});
     checkpoints<float>({folder, "checkpoint"});
     safetensors({folder, "safetensors"});
+    hdf5_texts({folder, "hdf5_texts"});
+    keras_indexes({folder, "keras_index"});
     csv({folder, "csv"}, false);
     csv({folder, "csv_series"}, true);
     texts({folder, "text"});
