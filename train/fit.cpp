@@ -411,6 +411,11 @@ template <class T>
 History Trainer<T>::fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options) {
     if (options.validation_data && options.validation_source != nullptr)
         throw ValueError("fit: give either validation_data or a validation_source");
+    if (validation == &train && options.steps_per_epoch) {
+        throw ValueError(
+            "fit: with steps_per_epoch an epoch ends in the middle of a pass, which validation over the "
+            "same source would end; give a source of its own for validation");
+    }
     for (const auto& [name, value, least] :
          {std::tuple{"epochs", options.epochs, std::int64_t{0}},
           std::tuple{"initial_epoch", options.initial_epoch, std::int64_t{0}},

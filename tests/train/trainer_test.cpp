@@ -946,6 +946,18 @@ TEST_CASE("a model without parameters to train is told as such") {
                          ValueError);
 }
 
+TEST_CASE("a source is not validated over in the middle of its pass") {
+    const Dataset<float> data{ones<float>({4, 3}), ones<float>({4, 1})};
+    Sequential<float> model{Dense<float>({.units = 1})};
+    Trainer<float> trainer(model, SGD<float>(), MeanSquaredError{});
+    DatasetBatches<float> batches(data, 2);
+    const History history = trainer.fit(batches, {.epochs = 2, .validation_source = &batches, .verbose = 0});
+    CHECK(history.epochs().size() == 2);
+    CHECK_THROWS_WITH_AS(
+        trainer.fit(batches, {.validation_source = &batches, .steps_per_epoch = 1, .verbose = 0}),
+        doctest::Contains("give a source of its own for validation"), ValueError);
+}
+
 TEST_CASE("a validation_split that leaves nothing to train on is refused by its number") {
     Sequential<float> model{Dense<float>({.units = 1})};
     Trainer<float> trainer(model, SGD<float>(), MeanSquaredError{});
