@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "seqgrad/core/memory_pool.hpp"
 #include "seqgrad/core/xtensor.hpp"
@@ -68,6 +69,8 @@ struct Element {
 template <class T, std::size_t N>
 void check_nested(const xt::nested_initializer_list_t<T, N>& lists);
 
+/// Whether a Tensor<T> takes the values of an expression E: integers and bools are made of fractions by a
+/// cast only.
 template <class E, class T>
 concept TakenWithoutCast = std::is_floating_point_v<T> || !std::is_floating_point_v<typename E::value_type>;
 
@@ -154,6 +157,14 @@ class Tensor : public xt::xstrided_container<Tensor<T>>, public xt::xcontainer_s
         } else {
             return Semantic::operator=(expression);
         }
+    }
+
+    /// Changes the shape; what the elements are then is not said. Throws ShapeError as element_count does,
+    /// and changes nothing then.
+    template <class S = Shape>
+    void resize(S&& shape, bool force = false) {
+        element_count(Shape(shape.begin(), shape.end()));
+        Container::resize(std::forward<S>(shape), force);
     }
 
     Tensor(const Tensor&) = default;

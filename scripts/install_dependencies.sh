@@ -6,7 +6,7 @@ set -eu
 library='g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libopenblas-dev libxsimd-dev nlohmann-json3-dev libfmt-dev libhdf5-dev libzip-dev'
 tests='doctest-dev libvalijson-dev locales'
 examples='libcli11-dev gnuplot-nox'
-bench='libbenchmark-dev'
+bench='libbenchmark-dev time'
 checks='git clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14'
 
 fail() {

@@ -82,6 +82,12 @@ TEST_CASE("a shape is checked before memory is taken for it") {
     CHECK_THROWS_AS(empty<bool>({huge, huge}), ShapeError);
     CHECK(Tensor<float>(Shape{2, 3}, 1.5F) == full<float>({2, 3}, 1.5F));
     CHECK(Tensor<float>(Shape{}).size() == 1);
+    Tensor<float> x = ones<float>({2, 3});
+    CHECK_THROWS_AS(x.resize({huge, huge}), ShapeError);
+    CHECK(x == ones<float>({2, 3}));
+    x.resize({4, 1});
+    CHECK(x.shape() == Shape{4, 1});
+    CHECK(x.size() == 4);
 }
 
 TEST_CASE("xtensor takes a Tensor for an expression, and a Tensor an expression of xtensor") {
