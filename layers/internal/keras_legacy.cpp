@@ -48,11 +48,16 @@ LegacyLayer layer_of(Hdf5Texts& texts, const Hdf5File& file, const std::string& 
     return layer;
 }
 
-/// A layer here, with its parameters.
+/// A layer here, with its parameters in the order in which Keras stores them.
 template <class T>
 struct Layer {
+    struct Parameter {
+        std::string name;
+        bool is_trained;
+        std::size_t position;  // in the layer's own order
+    };
     std::string description;
-    std::vector<NamedParameter<T>> parameters;
+    std::vector<Parameter> parameters;
 };
 
 template <class T>
@@ -68,10 +73,11 @@ std::vector<Layer<T>> layers_of(const Module<T>& module, bool is_one) {
     std::vector<Layer<T>> layers;
     const auto take = [&](const std::string& description, const auto& takes) {
         Layer<T> layer{description, {}};
-        std::ranges::copy_if(left, std::back_inserter(layer.parameters), takes);
+        for (const NamedParameter<T>& p : left)
+            if (takes(p))
+                layer.parameters.push_back({p.name, p.variable.requires_grad(), layer.parameters.size()});
         std::erase_if(left, takes);
-        std::ranges::stable_partition(layer.parameters,
-                                      [](const NamedParameter<T>& p) { return p.variable.requires_grad(); });
+        std::ranges::stable_partition(layer.parameters, &Layer<T>::Parameter::is_trained);
         if (!layer.parameters.empty()) layers.push_back(std::move(layer));
     };
     if (!is_one) {
@@ -101,6 +107,35 @@ bool is_named_differently(std::string_view weight, std::string_view parameter) {
     return is_known(there) && is_known(here) && there != here;
 }
 
+/// The name that Keras gave the layer a weight belongs to, "dense_2" of "model/dense_2/kernel:0", as "dense"
+/// and 2.
+std::pair<std::string, std::size_t> numbered_owner(std::string_view weight) {
+    const std::string_view path = weight.substr(0, std::min(weight.find_last_of('/'), weight.size()));
+    std::string owner(path.substr(path.find_last_of('/') + 1));
+    const std::size_t digits = owner.find_last_not_of("0123456789") + 1;
+    constexpr std::size_t most_digits = 9;
+    if (digits == 0 || owner[digits - 1] != '_' || digits == owner.size() ||
+        owner.size() - digits > most_digits)
+        return {std::move(owner), 0};
+    const std::size_t number = std::stoul(owner.substr(digits));
+    return {owner.substr(0, digits - 1), number};
+}
+
+/// Whether Keras's numbers of the layers inside contradict the order in which they stand here: other layers
+/// were frozen in the file.
+template <class T>
+bool is_ordered_differently(const LegacyLayer& there, const Layer<T>& here) {
+    std::map<std::string, std::map<std::size_t, std::size_t>> positions;  // by base and number
+    for (std::size_t i = 0; i < there.weights.size(); ++i) {
+        const auto [base, number] = numbered_owner(there.weights[i]);
+        positions[base].try_emplace(number, here.parameters[i].position);
+    }
+    return std::ranges::any_of(positions, [](const auto& one_base) {
+        const auto& by_number = one_base.second;
+        return !std::ranges::is_sorted(by_number, {}, [](const auto& entry) { return entry.second; });
+    });
+}
+
 /// What keeps a layer of the file from being one here; "" if nothing does.
 template <class T>
 std::string difference(const LegacyLayer& there, const Layer<T>& here) {
@@ -113,6 +148,12 @@ std::string difference(const LegacyLayer& there, const Layer<T>& here) {
             return fmt::format("weight {} of \"{}\" is \"{}\" in the file, and \"{}\" of {} here", i,
                                there.name, there.weights[i], here.parameters[i].name, here.description);
         }
+    }
+    if (is_ordered_differently(there, here)) {
+        return fmt::format(
+            "the layers inside \"{}\" stand in another order in the file than in {}, as where others are "
+            "frozen: freeze here what was frozen there, or save \".weights.h5\" in Keras 3",
+            there.name, here.description);
     }
     return "";
 }
