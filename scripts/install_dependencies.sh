@@ -7,6 +7,7 @@ library='g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libopenblas-de
 tests='doctest-dev libvalijson-dev locales'
 examples='libcli11-dev gnuplot-nox'
 bench='libbenchmark-dev time'
+distribution='debootstrap git'
 checks='git clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14'
 
 fail() {
@@ -23,7 +24,8 @@ for group in "$@"; do
         examples) wanted="$wanted $examples" ;;
         bench) wanted="$wanted $bench" ;;
         checks) wanted="$wanted $checks" ;;
-        *) fail "no group '$group'; the groups are library, tests, examples, bench and checks" ;;
+        distribution) wanted="$wanted $distribution" ;;
+        *) fail "no group '$group'; the groups are library, tests, examples, bench, checks and distribution" ;;
     esac
 done
 
