@@ -16,6 +16,7 @@
 #include "seqgrad/layers/internal/call_watch.hpp"
 #include "seqgrad/layers/internal/parameter_handles.hpp"
 #include "seqgrad/layers/internal/state_scope.hpp"
+#include "seqgrad/layers/internal/unknown_output_shape.hpp"
 
 namespace seqgrad {
 
@@ -333,7 +334,9 @@ void Module<T>::build_by_call(const std::vector<PartialShape>& input_shapes) {
 
 template <class T>
 PartialShape Module<T>::compute_output_shape(const PartialShape&) const {
-    throw ValueError(fmt::format("{}: does not say its output shape; call it once instead", description()));
+    throw detail::UnknownOutputShape(fmt::format(
+        "{}: does not say its output shape; call it once instead, or override compute_output_shape",
+        description()));
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 #include "seqgrad/layers/sequential.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 
@@ -9,6 +10,7 @@
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/internal/snake_case.hpp"
+#include "seqgrad/layers/internal/unknown_output_shape.hpp"
 
 namespace seqgrad {
 
@@ -39,10 +41,15 @@ Sequential<T>& Sequential<T>::add(std::shared_ptr<Module<T>> layer) {
                                      this->description(), name));
     }
     if (this->built()) {
-        const PartialShape shape = layer->compute_output_shape(this->output_shape());
+        std::optional<PartialShape> shape;
+        try {
+            shape = layer->compute_output_shape(this->output_shape());
+        } catch (const detail::UnknownOutputShape&) {
+            if (layer->built()) throw;  // for what inputs is not known
+        }
         layer->build(this->output_shape());
-        this->set_output_shape(*layer, shape);
-        this->set_output_shape(*this, shape);
+        if (shape) this->set_output_shape(*layer, *shape);
+        this->set_output_shape(*this, PartialShape(layer->output_shape()));
     }
     layer->set_name(std::move(name));
     layers_.push_back(std::move(layer));
@@ -73,14 +80,18 @@ void Sequential<T>::members(Members<T>& members) {
 
 template <class T>
 void Sequential<T>::build_parameters(const PartialShape& input_shape) {
-    // Shapes first: a layer that does not fit leaves the others unbuilt.
+    // Shapes first: a layer that does not fit leaves the others unbuilt. From one on that does not say its
+    // output shape, as a user's own need not, layers are built by the first call.
     std::vector<PartialShape> shapes{input_shape};
-    for (const auto& layer : layers_) shapes.push_back(layer->compute_output_shape(shapes.back()));
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
+    try {
+        for (const auto& layer : layers_) shapes.push_back(layer->compute_output_shape(shapes.back()));
+    } catch (const detail::UnknownOutputShape&) {
+    }
+    for (std::size_t i = 0; i + 1 < shapes.size(); ++i) {
         layers_[i]->build(shapes[i]);
         this->set_output_shape(*layers_[i], shapes[i + 1]);
     }
-    this->set_output_shape(*this, shapes.back());
+    if (shapes.size() > layers_.size()) this->set_output_shape(*this, shapes.back());
     input_shape_ = input_shape;
 }
 

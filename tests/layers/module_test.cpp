@@ -17,6 +17,7 @@
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/flatten.hpp"
 #include "seqgrad/layers/gru.hpp"
+#include "seqgrad/layers/input.hpp"
 #include "seqgrad/layers/layer_normalization.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/sequential.hpp"
@@ -248,6 +249,43 @@ TEST_CASE("Sequential chains layers, names and builds them") {
     CHECK(model[3].built());
     CHECK(model.parameters().back().name == "affine_2.shift");
     CHECK(model(constant(full<double>({2, 4}, 3))).shape() == Shape{2, 4});
+}
+
+TEST_CASE("Sequential takes layers that do not say their output shape") {
+    /// Twice the features, computed by a layer of its own.
+    class Silent : public Module<double> {
+      public:
+        std::string type() const override { return "Silent"; }
+
+      protected:
+        void members(Members<double>& m) override { m.child("dense", dense_); }
+        Variable<double> call(const Variable<double>& x) override { return dense_(x); }
+
+      private:
+        Dense<double> dense_{{.units = 6}};
+    };
+    const auto make = [] {
+        return Sequential<double>{Dense<double>({.units = 3}), Silent(), Dense<double>({.units = 2})};
+    };
+    Sequential<double> called = make();
+    CHECK(called(ones<double>({4, 5})).shape() == Shape{4, 2});
+    Sequential<double> built = make();
+    built.build({unknown, 5});
+    Sequential<double> added{InputLayer<double>({.shape = {5}}), Dense<double>({.units = 3}), Silent(),
+                             Dense<double>({.units = 2})};
+    for (const Sequential<double>* model : {&called, &built, &added}) {
+        CHECK(model->built());
+        CHECK(model->parameter_count() == 5 * 3 + 3 + 3 * 6 + 6 + 6 * 2 + 2);
+        CHECK(model->output_shape() == PartialShape{unknown, 2});
+        CHECK(model->input_shape() == PartialShape{unknown, 5});
+    }
+    CHECK_THROWS_WITH_AS(
+        built.compute_output_shape({unknown, 5}),
+        "Silent \"silent\": does not say its output shape; call it once instead, or override "
+        "compute_output_shape",
+        ValueError);
+    CHECK_THROWS_AS(make()(ones<double>({4})), ShapeError);
+    CHECK_THROWS_AS(make().build({unknown, unknown}), ShapeError);
 }
 
 TEST_CASE("Sequential refuses a layer that would make it contain itself") {
