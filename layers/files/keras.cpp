@@ -23,6 +23,7 @@
 #include "seqgrad/layers/internal/json_file.hpp"
 #include "seqgrad/layers/internal/keras_config.hpp"
 #include "seqgrad/layers/internal/keras_legacy.hpp"
+#include "seqgrad/layers/internal/shards.hpp"
 #include "seqgrad/layers/internal/snake_case.hpp"
 #include "seqgrad/layers/internal/strict_json.hpp"
 #include "seqgrad/layers/internal/zip_archive.hpp"
@@ -161,48 +162,21 @@ StoredTensors read_weights(const detail::ZipArchive& archive, const std::filesys
         .tensors;
 }
 
-/// The files that an index names under "weight_map", by groups of weights: one or several for each.
-std::vector<std::string> shards_of(const detail::JsonPlace& index) {
-    std::vector<std::string> files;
-    const auto add = [&](const detail::JsonPlace& at) {
-        if (!at.json.is_string()) at.expected("the name of a file");
-        std::string name = at.json.get<std::string>();
-        if (!name.ends_with(weights_ending) || name.find_first_of("/\\") != std::string::npos ||
-            name.find('\0') != std::string::npos)
-            at.expected(fmt::format("the name of a file beside the index, ending in \"{}\"", weights_ending));
-        if (std::ranges::find(files, name) == files.end()) files.push_back(std::move(name));
-    };
-    if (!index.json.is_object()) index.expected("an object");
-    const auto map = index.json.find("weight_map");
-    if (map == index.json.end()) index.fail("\"weight_map\" is missing");
-    const detail::JsonPlace groups = index.inside("weight_map", *map);
-    if (!map->is_object()) groups.expected("an object of names of files");
-    for (const auto& [group, named] : map->items()) {
-        const detail::JsonPlace at = groups.inside(group, named);
-        if (named.is_array()) {
-            for (std::size_t i = 0; i < named.size(); ++i) add(at.element(i));
-        } else {
-            add(at);
-        }
-    }
-    return files;
-}
-
 /// The weights of all files of an index. Keras 3.10 names of a layer that two files share only the first, so
 /// that what a file is named for says nothing about what is in it.
 StoredTensors read_shards(const std::filesystem::path& path, LoadLimits limits) {
-    const std::vector<std::string> files = [&] {
+    const std::vector<detail::Shard> shards = [&] {
         detail::JsonSource source(path, {.limits = limits});
         try {
             detail::ParsedJson index = detail::parse_tensors_strictly(source, limits);
-            return shards_of(index.root());
+            return detail::shards_of(index.root(), weights_ending);
         } catch (const FormatError& e) {
             throw FormatError(fmt::format("{}: {}", path.string(), e.what()));
         }
     }();
     StoredTensors all;
-    for (const std::string& name : files) {
-        const std::filesystem::path file = path.parent_path() / name;
+    for (const detail::Shard& shard : shards) {
+        const std::filesystem::path file = path.parent_path() / shard.file;
         const StoredTensors part = detail::read_hdf5(file, limits, is_no_weight).tensors;
         for (const auto& [place, tensor] : part) {
             if (all.find(place) != nullptr) {

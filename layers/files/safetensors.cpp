@@ -18,6 +18,8 @@
 #include "seqgrad/core/internal/atomic_file.hpp"
 #include "seqgrad/core/internal/input_file.hpp"
 #include "seqgrad/core/internal/json_numbers.hpp"
+#include "seqgrad/layers/internal/json_source.hpp"
+#include "seqgrad/layers/internal/shards.hpp"
 #include "seqgrad/layers/internal/strict_json.hpp"
 
 namespace seqgrad {
@@ -233,16 +235,60 @@ StoredTensor read_data(detail::InputFile& file, const Header& header, const Desc
     return {tensor.shape, read_elements<double>(file, offset, count)};
 }
 
-/// What f gives of the file's header, with the path before the message of what is wrong with the file.
+/// What f gives, with the path before the message of what is wrong with the file.
 template <class F>
-auto with_header(const std::filesystem::path& path, const LoadLimits& limits, F f) {
-    detail::InputFile file(path);
-    if (!file.size()) throw IoError(fmt::format("cannot read {}: it is not a regular file", path.string()));
+auto naming(const std::filesystem::path& path, F f) {
     try {
-        Header header = read_header(file, limits);
-        return f(file, header);
+        return f();
     } catch (const FormatError& e) {
         throw FormatError(fmt::format("{}: {}", path.string(), e.what()));
+    }
+}
+
+bool is_index(const std::filesystem::path& path) {
+    return path.string().ends_with(".safetensors.index.json");
+}
+
+bool is_there(const StoredTensors& tensors, const std::string& name) {
+    return tensors.find(name) != nullptr || tensors.find_other(name) != nullptr;
+}
+
+/// Calls f(path, file, header, names) for the file, or for each of an index, with the names of what it is to
+/// hold. Those behind it may be so much smaller.
+template <class F>
+void each_file(const std::filesystem::path& path, LoadLimits limits, F f) {
+    std::vector<detail::Shard> shards{{path.filename().string(), {}}};
+    if (is_index(path)) {
+        shards = naming(path, [&] {
+            detail::JsonSource source(path, {.limits = limits});
+            detail::ParsedJson index = detail::parse_tensors_strictly(source, limits);
+            return detail::shards_of(index.root(), ".safetensors");
+        });
+    }
+    for (const detail::Shard& shard : shards) {
+        const std::filesystem::path part = path.parent_path() / shard.file;
+        detail::InputFile file(part);
+        if (!file.size())
+            throw IoError(fmt::format("cannot read {}: it is not a regular file", part.string()));
+        naming(part, [&] {
+            Header header = read_header(file, limits);
+            f(file, header, shard.weights);
+        });
+        limits.max_bytes -= *file.size();
+    }
+}
+
+void read_tensors(detail::InputFile& file, const Header& header, StoredTensors& tensors) {
+    for (const Described& tensor : header.tensors) {
+        if (is_there(tensors, tensor.name))
+            throw FormatError(fmt::format("/{}: stands in another file of the index, too", tensor.name));
+        if (tensor.type != nullptr) {
+            tensors.add(tensor.name, read_data(file, header, tensor));
+        } else {
+            tensors.add_other({tensor.name, tensor.shape, std::string(tensor.dtype),
+                               read_elements<std::uint8_t>(file, header.data_begin + tensor.begin,
+                                                           tensor.end - tensor.begin)});
+        }
     }
 }
 
@@ -254,30 +300,31 @@ std::string_view bytes_of(const std::vector<T>& elements) {
 }  // namespace
 
 StoredTensors read_safetensors(const std::filesystem::path& path, const LoadLimits& limits) {
-    return with_header(path, limits, [](detail::InputFile& file, const Header& header) {
-        StoredTensors tensors;
-        for (const Described& tensor : header.tensors) {
-            if (tensor.type == nullptr) {
-                tensors.add_other({tensor.name, tensor.shape, std::string(tensor.dtype),
-                                   read_elements<std::uint8_t>(file, header.data_begin + tensor.begin,
-                                                               tensor.end - tensor.begin)});
-            } else {
-                tensors.add(tensor.name, read_data(file, header, tensor));
-            }
-        }
-        for (const auto& [name, kept] : header.metadata) {
-            const bool is_free = tensors.find(name) == nullptr && tensors.find_other(name) == nullptr;
-            if (is_free && tensors.find(kept) != nullptr && !tensors.aliases().contains(kept))
-                tensors.add_alias(name, kept);
-        }
-        return tensors;
-    });
+    StoredTensors tensors;
+    std::map<std::string, std::string> metadata;
+    each_file(path, limits,
+              [&](detail::InputFile& file, Header& header, const std::vector<std::string>& names) {
+                  read_tensors(file, header, tensors);
+                  metadata.merge(header.metadata);
+                  for (const std::string& name : names) {
+                      if (!is_there(tensors, name))
+                          throw FormatError(
+                              fmt::format("holds no \"{}\", which {} says it does", name, path.string()));
+                  }
+              });
+    for (const auto& [name, kept] : metadata) {
+        if (!is_there(tensors, name) && tensors.find(kept) != nullptr && !tensors.aliases().contains(kept))
+            tensors.add_alias(name, kept);
+    }
+    return tensors;
 }
 
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path,
                                                              const LoadLimits& limits) {
-    return with_header(path, limits,
-                       [](detail::InputFile&, Header& header) { return std::move(header.metadata); });
+    std::map<std::string, std::string> metadata;
+    each_file(path, limits,
+              [&](detail::InputFile&, Header& header, const auto&) { metadata.merge(header.metadata); });
+    return metadata;
 }
 
 void write_safetensors(const StoredTensors& tensors, const std::filesystem::path& path,
@@ -285,6 +332,10 @@ void write_safetensors(const StoredTensors& tensors, const std::filesystem::path
     if (tensors.find(metadata_name) != nullptr || tensors.find_other(metadata_name) != nullptr) {
         throw ValueError(
             fmt::format("write_safetensors: a tensor cannot have the name \"{}\"", metadata_name));
+    }
+    if (is_index(path)) {
+        throw ValueError(
+            fmt::format("write_safetensors: {} has a name that is read as an index of files", path.string()));
     }
     struct Item {
         const std::string* name;

@@ -17,6 +17,9 @@ namespace seqgrad {
 /// numbers of 8 bits or less) are among the `others`. What the metadata says is another tensor's, as
 /// safetensors.torch.save_model writes of tied weights, is an alias.
 ///
+/// A path that ends in ".safetensors.index.json" is the index of weights in several files, which lie beside
+/// it; an index that names something else, or a tensor that is not in its file or in two, is refused.
+///
 /// Everything is checked against the file's size before memory is taken for it. Throws FormatError with the
 /// place where the file is not as the format says: a header that is no JSON, too large or padded by anything
 /// but spaces; names that stand there twice; other keys and dtypes; offsets that are not those of the shape,
@@ -32,8 +35,8 @@ std::map<std::string, std::string> read_safetensors_metadata(const std::filesyst
 /// not finite as well, bit for bit. `metadata` goes under "__metadata__".
 ///
 /// The file is complete or not there, as with `save_weights`. Throws ValueError for a tensor of the name
-/// "__metadata__", for one of the others that is not as its type and shape say, and for texts that are not
-/// UTF-8, IoError when the file cannot be written.
+/// "__metadata__", for the name of an index, for one of the others that is not as its type and shape say, and
+/// for texts that are not UTF-8, IoError when the file cannot be written.
 void write_safetensors(const StoredTensors& tensors, const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata = {});
 

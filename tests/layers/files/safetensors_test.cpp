@@ -1,5 +1,6 @@
 #include "seqgrad/layers/files/safetensors.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -152,6 +153,53 @@ TEST_CASE("tensors of other elements are kept beside those of floating-point num
     unknown_type.add_other({"a", {2}, "I65", Bytes(8)});
     CHECK_THROWS_WITH_AS(write_safetensors(unknown_type, folder / "t"),
                          "write_safetensors: \"a\": there is no type I65", ValueError);
+}
+
+TEST_CASE("weights in several files are read by their index") {
+    const TemporaryFolder folder;
+    StoredTensors first, second;
+    first.add("a", {{2}, std::vector<float>{1, 2}});
+    first.add("b", {{1}, std::vector<float>{3}});
+    second.add("c", {{1}, std::vector<double>{4}});
+    write_safetensors(first, folder / "m-00001-of-00002.safetensors", {{"format", "pt"}});
+    write_safetensors(second, folder / "m-00002-of-00002.safetensors", {{"note", "x"}});
+    const auto index = folder / "m.safetensors.index.json";
+    const auto refused = [&](const std::string& map, const LoadLimits& limits = {}) {
+        write_text(index, map);
+        try {
+            read_safetensors(index, limits);
+        } catch (const FormatError& e) {
+            return std::string(e.what());
+        }
+        return std::string();
+    };
+    const std::string good =
+        R"({"metadata":{"total_size":20},"weight_map":{"a":"m-00001-of-00002.safetensors",)"
+        R"("b":"m-00001-of-00002.safetensors","c":"m-00002-of-00002.safetensors"}})";
+    CHECK(refused(good) == "");
+    const StoredTensors all = read_safetensors(index);
+    CHECK(all.size() == 3);
+    CHECK(all.find("b")->data<float>() == std::vector<float>{3});
+    CHECK(all.find("c")->data<double>() == std::vector<double>{4});
+    CHECK(read_safetensors_metadata(index) ==
+          std::map<std::string, std::string>{{"format", "pt"}, {"note", "x"}});
+
+    CHECK(refused("{}").ends_with("\"weight_map\" is missing"));
+    CHECK(refused(R"({"weight_map":{"a":"../m.safetensors"}})").find("beside the index") !=
+          std::string::npos);
+    CHECK(refused(R"({"weight_map":{"a":"m.bin"}})").find("\".safetensors\"") != std::string::npos);
+    CHECK(refused(R"({"weight_map":{"a":3}})").find("the name of a file, got 3") != std::string::npos);
+    CHECK(refused(R"({"weight_map":{"z":"m-00002-of-00002.safetensors"}})")
+              .find("m-00002-of-00002.safetensors: holds no \"z\", which ") != std::string::npos);
+    write_safetensors(first, folder / "n.safetensors");
+    CHECK(refused(R"({"weight_map":{"a":"n.safetensors","b":"m-00001-of-00002.safetensors"}})")
+              .find("/a: stands in another file of the index, too") != std::string::npos);
+    CHECK(refused(good, {.max_bytes = content_of(folder / "n.safetensors").size() + 60})
+              .find("more than the limit of") != std::string::npos);
+    write_text(index, R"({"weight_map":{"a":"none.safetensors"}})");
+    CHECK_THROWS_AS(read_safetensors(index), IoError);
+    CHECK_THROWS_WITH_AS(write_safetensors(first, index),
+                         doctest::Contains("has a name that is read as an index of files"), ValueError);
 }
 
 TEST_CASE("all numbers of 16 bits are read as the same float32") {
