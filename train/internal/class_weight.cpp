@@ -26,7 +26,7 @@ Tensor<T> weights_of_labels(const std::map<std::int64_t, double>& weight_of, con
                             const Shape& shape) {
     Tensor<T> weights(shape);
     for (std::size_t i = 0; i < weights.size(); ++i) {
-        const double label = std::round(static_cast<double>(labels.data()[i]));
+        const double label = std::nearbyint(static_cast<double>(labels.data()[i]));  // halves to even
         // Every class that is named lies within; padding may hold anything, NaN included.
         const bool is_class = std::abs(label) < 0x1p63;
         weights.data()[i] =

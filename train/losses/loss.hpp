@@ -15,7 +15,8 @@ namespace seqgrad {
 ///
 /// A function of two arguments gives one loss per sample or time step, and is reduced by
 /// `sum_over_batch_size`, or gives one number, which cannot be weighted; the predictions' mask does not
-/// change it. It gets y_true and y_pred with 0 in padding, and may take y_true as a Tensor or as a Variable:
+/// change it. It gets y_true and y_pred with 0 in padding, and of one rank as Keras's losses do: y [B] beside
+/// [B, 1] comes as [B, 1]. It may take y_true as a Tensor or as a Variable:
 ///
 ///     Loss<float> loss = [](const Variable<float>& y, const Variable<float>& p) { return abs(y - p); };
 ///
@@ -36,7 +37,9 @@ class Loss {
         } else {
             function_ = [loss = std::move(loss)](const Tensor<T>& y_true, const Variable<T>& y_pred,
                                                  const LossWeights<T>& weights) {
-                const auto reduced = [&](const Tensor<T>& y, const Variable<T>& p, LossWeights<T> all) {
+                const auto reduced = [&](const Tensor<T>& y_given, const Variable<T>& p_given,
+                                         LossWeights<T> all) {
+                    const auto [y, p] = detail::of_one_rank(y_given, p_given);
                     Variable<T> losses;
                     if constexpr (std::is_invocable_r_v<Variable<T>, const F&, const Tensor<T>&,
                                                         const Variable<T>&>) {

@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "seqgrad/core/internal/broadcast.hpp"
 #include "seqgrad/core/op.hpp"
 #include "seqgrad/core/ops/elementary.hpp"
+#include "seqgrad/core/ops/shape.hpp"
+#include "seqgrad/train/losses/internal/rows.hpp"
 #include "seqgrad/train/losses/internal/weights.hpp"
 
 namespace seqgrad {
@@ -38,6 +41,24 @@ std::optional<Mask> spread_mask(const Mask& mask, const Shape& values) {
 }  // namespace
 
 namespace detail {
+
+template <class T>
+std::pair<Tensor<T>, Variable<T>> of_one_rank(const Tensor<T>& y_true, const Variable<T>& y_pred) {
+    std::pair<Tensor<T>, Variable<T>> both(y_true, y_pred);
+    Shape truth(y_true.shape().begin(), y_true.shape().end());
+    Shape predicted(y_pred.shape().begin(), y_pred.shape().end());
+    drop_unmatched_axis(truth, predicted);
+    if (truth != y_true.shape()) both.first.reshape(truth);
+    if (predicted != y_pred.shape()) {
+        const std::vector<std::size_t> sizes(predicted.begin(), predicted.end());
+        both.second = reshape(y_pred, IntList(sizes));
+    }
+    return both;
+}
+
+template std::pair<Tensor<float>, Variable<float>> of_one_rank(const Tensor<float>&, const Variable<float>&);
+template std::pair<Tensor<double>, Variable<double>> of_one_rank(const Tensor<double>&,
+                                                                 const Variable<double>&);
 
 Mask aligned_mask(const Mask& mask, const Shape& losses) {
     return aligned(of_losses, "mask", mask, losses);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "seqgrad/core/tensor.hpp"
 #include "seqgrad/core/variable.hpp"
@@ -45,6 +46,11 @@ template <class Y>
 Tensor<Y> blank_padding(const Tensor<Y>& values, const Mask& mask);
 template <class T>
 Variable<T> blank_padding(const Variable<T>& values, const Mask& mask);
+
+/// Targets and predictions of one rank, as Keras's losses make them: where one has an axis of size 1 more at
+/// its end, that goes, or [B] becomes [B, 1]. All others stay as they are.
+template <class T>
+std::pair<Tensor<T>, Variable<T>> of_one_rank(const Tensor<T>& y_true, const Variable<T>& y_pred);
 
 /// A mask of samples or time steps with the rank of their losses, to whose shape it then broadcasts. Throws
 /// ShapeError when it does not fit.

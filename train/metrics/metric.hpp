@@ -128,8 +128,9 @@ concept ReducedLoss = std::copy_constructible<L> &&
     { loss(y_true, y_pred, weights) } -> std::convertible_to<Variable<T>>;
 };
 
-/// A function of y_true and y_pred, both Tensors or both Variables, or a Tensor and a Variable. It gives a
-/// Tensor or a Variable of a number per sample, step or element, or a single number.
+/// A function of y_true and y_pred, both Tensors or both Variables, or a Tensor and a Variable; of one rank
+/// as those of a loss that is a function: y [B] beside [B, 1] comes as [B, 1]. It gives a Tensor or a
+/// Variable of a number per sample, step or element, or a single number.
 template <class F, class T>
 concept MetricFunction = std::copy_constructible<F> &&
     (std::is_invocable_v<const F&, const Tensor<T>&, const Tensor<T>&> ||
@@ -212,7 +213,8 @@ struct FunctionValues {
     std::string name;
     F function;
 
-    Tensor<T> values(const Tensor<T>& y_true, const Variable<T>& y_pred) const {
+    Tensor<T> values(const Tensor<T>& y_given, const Variable<T>& p_given) const {
+        const auto [y_true, y_pred] = of_one_rank(y_given, p_given);
         if constexpr (std::is_invocable_v<const F&, const Tensor<T>&, const Tensor<T>&>) {
             return as_tensor(function(y_true, y_pred.value()));
         } else if constexpr (std::is_invocable_v<const F&, const Variable<T>&, const Variable<T>&>) {
