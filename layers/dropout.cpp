@@ -4,6 +4,7 @@
 
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/core/ops/dropout.hpp"
+#include "seqgrad/layers/internal/draw_scope.hpp"
 
 namespace seqgrad {
 
@@ -30,6 +31,7 @@ template <class T>
 Variable<T> Dropout<T>::call(const Variable<T>& x) {
     if (!this->training() || config_.rate == 0.0) return x;
     if (config_.rate == 1.0) return constant(zeros<T>(x.shape()));
+    detail::DrawScope::note(generator_);
     if (!config_.noise_shape) return dropout(x, config_.rate, generator_);
     const PartialShape& wanted = *config_.noise_shape;
     Shape noise_shape;

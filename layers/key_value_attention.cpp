@@ -11,6 +11,7 @@
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/matmul.hpp"
 #include "seqgrad/core/ops/softmax.hpp"
+#include "seqgrad/layers/internal/draw_scope.hpp"
 
 namespace seqgrad {
 namespace {
@@ -141,6 +142,7 @@ AttentionOutput<T> KeyValueAttention<T>::weigh(const Variable<T>& scores, const 
 template <class T>
 Variable<T> KeyValueAttention<T>::drop(const Variable<T>& weights) {
     if (!this->training() || options_.dropout == 0.0) return weights;
+    detail::DrawScope::note(generator_);
     return dropout(weights, options_.dropout, generator_);
 }
 

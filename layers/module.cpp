@@ -14,6 +14,7 @@
 #include "seqgrad/core/grad_mode.hpp"
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/layers/internal/call_watch.hpp"
+#include "seqgrad/layers/internal/draw_scope.hpp"
 #include "seqgrad/layers/internal/parameter_handles.hpp"
 #include "seqgrad/layers/internal/state_scope.hpp"
 #include "seqgrad/layers/internal/unknown_output_shape.hpp"
@@ -218,17 +219,54 @@ class Module<T>::FirstCall {
     std::optional<Unbuilt> unbuilt_;
 };
 
+/// What all modules inside remember, by path.
+template <class T>
+struct Module<T>::Memory {
+    std::map<std::string, Generator*> generators = {};
+    std::map<std::string, std::vector<Tensor<T>>*> states = {};
+    std::map<std::string, std::vector<std::size_t>> sizes = {};  // of those states that have some
+};
+
+/// A call of a module. If it ends with an error, what the layers inside have drawn is drawn again by the
+/// next.
+template <class T>
+class Module<T>::Draws {
+  public:
+    explicit Draws(const Module& module) noexcept : module_(module) {}
+    ~Draws() {
+        if (succeeded_ || !scope_.any()) return;
+        try {
+            std::vector<Generator*> generators;
+            for (const auto& [name, generator] : module_.memory().generators) generators.push_back(generator);
+            scope_.take_back(generators);
+        } catch (...) {
+            // The error that ended the call is the one to be told.
+        }
+    }
+    Draws(const Draws&) = delete;
+    Draws& operator=(const Draws&) = delete;
+
+    void succeed() noexcept { succeeded_ = true; }
+
+  private:
+    const Module& module_;
+    detail::DrawScope scope_;
+    bool succeeded_ = false;
+};
+
 template <class T>
 Variable<T> Module<T>::operator()(const Variable<T>& x) {
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
     detail::StateScope<T> states;
+    Draws draws(*this);
     FirstCall first(*this, [&] { return std::vector<PartialShape>{any_batch(x.shape())}; });
     Variable<T> y = finish(x, call(x));
     first.has_ended();
     output_shape_.set_once(y.shape());
     if (watch != nullptr) watch->left(*this, std::span(&y, 1));
     states.succeed();
+    draws.succeed();
     return y;
 }
 
@@ -238,6 +276,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     auto* const watch = detail::CallWatch<T>::current();
     if (watch != nullptr) watch->entered(*this);
     detail::StateScope<T> states;
+    Draws draws(*this);
     FirstCall first(*this, [&] {
         std::vector<PartialShape> shapes(inputs.size());
         std::ranges::transform(inputs, shapes.begin(),
@@ -250,6 +289,7 @@ std::vector<Variable<T>> Module<T>::operator()(const std::vector<Variable<T>>& i
     if (!outputs.empty()) output_shape_.set_once(outputs[0].shape());
     if (watch != nullptr) watch->left(*this, outputs);
     states.succeed();
+    draws.succeed();
     return outputs;
 }
 
@@ -486,29 +526,22 @@ void check_sizes(const std::string& owner, const std::string& name, const std::v
 
 }  // namespace
 
-/// What all modules inside remember, by path.
-template <class T>
-struct Module<T>::Memory {
-    std::map<std::string, Generator*> generators = {};
-    std::map<std::string, std::vector<Tensor<T>>*> states = {};
-    /// Of states that say them.
-    std::map<std::string, std::vector<std::size_t>> sizes = {};
-};
-
 template <class T>
 typename Module<T>::Memory Module<T>::memory() const {
     Memory memory;
     Walk walk{[&](const std::string& path, Module&, const Members<T>& members) {
+        const auto path_of = [&](const auto& member) {
+            return path.empty() ? member.name : path + "." + member.name;
+        };
         const auto add = [&](auto& all, const auto& member) {
-            const std::string name = path.empty() ? member.name : path + "." + member.name;
+            const std::string name = path_of(member);
             if (!all.emplace(name, member.value).second)
                 throw ValueError(fmt::format("{}: two members are named \"{}\"", description(), name));
         };
         for (const auto& member : members.generators_) add(memory.generators, member);
         for (const auto& member : members.states_) {
             add(memory.states, member);
-            if (!member.sizes.empty())
-                memory.sizes.emplace(path.empty() ? member.name : path + "." + member.name, member.sizes);
+            if (!member.sizes.empty()) memory.sizes.emplace(path_of(member), member.sizes);
         }
     }};
     walk("", const_cast<Module&>(*this));
@@ -523,6 +556,31 @@ ModuleState<T> Module<T>::state() const {
     for (const auto& [name, tensors] : memory.states) state.states[name] = *tensors;
     return state;
 }
+
+namespace {
+
+/// Refuses states that are not [B, size] each, of one B. `owner` calls them by their path.
+template <class T>
+void check_states(const std::string& owner, const std::string& path, const std::vector<Tensor<T>>& states,
+                  const std::vector<std::size_t>& sizes) {
+    if (states.empty()) return;
+    if (states.size() != sizes.size()) {
+        throw ValueError(fmt::format("{}: not the state of such a module: \"{}\" has {} states, expected {}",
+                                     owner, path, states.size(), sizes.size()));
+    }
+    const std::size_t batch = states[0].dimension() == 0 ? 0 : states[0].shape(0);
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        if (states[i].shape() != Shape{batch, sizes[i]}) {
+            throw ShapeError(
+                fmt::format("{}: not the state of such a module: \"{}\" has a state {} of shape {}, "
+                            "expected [batch{}, units={}]",
+                            owner, path, i, to_string(states[i].shape()),
+                            i == 0 ? "" : fmt::format("={}", batch), sizes[i]));
+        }
+    }
+}
+
+}  // namespace
 
 template <class T>
 void Module<T>::set_state(const ModuleState<T>& state) {

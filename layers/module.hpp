@@ -302,6 +302,7 @@ class Module {
     Members<T> collect() const;
     class Unbuilt;
     class FirstCall;
+    class Draws;
     void make_parameters(const std::vector<PartialShape>& input_shapes);
     void build_by_call(const std::vector<PartialShape>& input_shapes);
     Variable<T> finish(const Variable<T>& x, Variable<T> y) const;

@@ -6,6 +6,7 @@
 #include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/core/ops/dropout.hpp"
 #include "seqgrad/core/ops/shape.hpp"
+#include "seqgrad/layers/internal/draw_scope.hpp"
 
 namespace seqgrad {
 
@@ -89,6 +90,7 @@ template <class T>
 std::vector<Variable<T>> CellDropout<T>::masked(double rate, std::vector<Variable<T>>& masks,
                                                 const Variable<T>& x, bool training) {
     if (!training || rate == 0.0) return {x};
+    if (masks.size() < masks_of_each_) DrawScope::note(generator_);
     while (masks.size() < masks_of_each_)
         masks.push_back(dropout(constant(ones<T>(x.shape())), rate, generator_));
     std::vector<Variable<T>> out;
