@@ -65,6 +65,8 @@ class BatchSource {
     virtual std::optional<std::size_t> size() const { return std::nullopt; }
     /// What makes it this source: a run goes on only with one of the same.
     virtual SourceSettings settings() const { return {}; }
+    /// The source whose passes these are: itself, unless it hands on the batches of another one.
+    virtual const BatchSource& origin() const noexcept { return *this; }
 };
 
 /// The samples of a Dataset, in their order or in a random one that is new in every pass.
@@ -165,6 +167,7 @@ class PrefetchedBatches : public BatchSource<T> {
     void skip(std::size_t batches) override;
     std::optional<std::size_t> size() const override { return source_->size(); }
     SourceSettings settings() const override { return source_->settings(); }
+    const BatchSource<T>& origin() const noexcept override { return source_->origin(); }
 
   private:
     BatchSource<T>* source_;

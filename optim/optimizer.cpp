@@ -352,6 +352,9 @@ void Optimizer<T>::apply(std::span<Variable<T>> parameters) {
         all += squares * share * share;
     }
     if (!any) {
+        if (std::ranges::any_of(parameters, &Variable<T>::has_grad)) {
+            throw ValueError(fmt::format("{}: every parameter that has a gradient is frozen", type()));
+        }
         throw ValueError(
             fmt::format("{}: none of the {} parameters has a gradient; call backward before apply", type(),
                         parameters.size()));

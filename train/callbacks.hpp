@@ -286,12 +286,14 @@ class EarlyStoppingCallback : public Callback<T> {
 
   private:
     void keep_weights(const Module<T>& model);
+    void check_weights(const std::vector<Tensor<T>>& weights) const;
 
     EarlyStopping arguments_;
     detail::Monitor monitor_;
     double best_;
     std::int64_t wait_ = 0, stopped_epoch_ = 0, best_epoch_ = 0;
     std::vector<Tensor<T>> best_weights_;
+    const Module<T>* model_ = nullptr;  // of the run
 };
 
 extern template class AnyCallback<float>;

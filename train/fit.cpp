@@ -41,7 +41,6 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
     if (!options.class_weight.empty() && train.sample_weight)
         throw ValueError("fit: give either a class_weight or data with sample weights");
     const auto fit_part = [&](const Dataset<T>& part, const Dataset<T>* validation) {
-        check_sizes("fit", part.size(), options.batch_size);
         const std::size_t validation_batch_size = options.validation_batch_size.value_or(options.batch_size);
         std::optional<DatasetBatches<T>> validation_batches;
         if (validation != nullptr) {
@@ -57,9 +56,10 @@ History Trainer<T>::fit(const Dataset<T>& train, const FitOptions<T>& options) {
         throw ValueError("fit: give either validation_data or a validation_split");
     const auto split = static_cast<std::size_t>(
         std::floor(static_cast<double>(train.size()) * (1.0 - options.validation_split)));
-    if (split == 0) {
-        throw ValueError(fmt::format("fit: a validation_split of {} leaves none of {} samples to train on",
-                                     options.validation_split, train.size()));
+    if (split == 0 || split == train.size()) {
+        throw ValueError(fmt::format(
+            "fit: a validation_split of {} leaves {} of {} samples to train on and {} to validate",
+            options.validation_split, split, train.size(), train.size() - split));
     }
     const Dataset<T> validation = train.slice(split, train.size());
     return fit_part(train.slice(0, split), &validation);
@@ -229,11 +229,13 @@ std::vector<NamedParameter<T>> Trainer<T>::Fit::checked_parameters(const Trainin
 template <class T>
 void Trainer<T>::Fit::restore(const TrainingState<T>& state) {
     std::vector<NamedParameter<T>> parameters = checked_parameters(state);
-    const OptimizerState<T> optimizer = run_.optimizer.state();
-    const ModuleState<T> model = run_.model.state();
     std::vector<Metric<T>> metrics = trainer_.metrics_;
     for (std::size_t i = 0; i < metrics.size(); ++i) metrics[i].set_state(state.metrics[i]);
+    // Before its state is kept: one that is set up does not go back to the state of one that is not.
     if (!parameters.empty()) trainer_.find_parameters();
+    const OptimizerState<T> optimizer = run_.optimizer.state();
+    const ModuleState<T> model = run_.model.state();
+    const GeneratorState order = generator_.state();
     try {
         run_.optimizer.set_state(state.optimizer);
         run_.model.set_state(state.model);
@@ -245,6 +247,7 @@ void Trainer<T>::Fit::restore(const TrainingState<T>& state) {
     } catch (...) {
         run_.optimizer.set_state(optimizer);
         run_.model.set_state(model);
+        generator_.set_state(order);
         throw;
     }
     for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -324,11 +327,22 @@ bool Trainer<T>::Fit::step(const Batch<T>& batch) {
     return true;
 }
 
-/// After the first step of the run, tells which parameters its loss does not depend on.
+/// After the first step of the run, tells which parameters its loss does not depend on, and which ones it
+/// depends on that are none of the model's.
 template <class T>
 void Trainer<T>::Fit::report_untrained() {
     if (std::exchange(untrained_told_, true) || !options_.report) return;
     constexpr std::size_t most = 10;
+    if (const std::vector<Shape>& unnamed = trainer_.unnamed_; !unnamed.empty()) {
+        const std::vector<Shape> first(
+            unnamed.begin(), unnamed.begin() + static_cast<std::ptrdiff_t>(std::min(most, unnamed.size())));
+        options_.report(fmt::format(
+            "fit: the loss depends on {} parameters that are none of those of {} and stay as they are, of "
+            "shapes {}{}; name the layers that it holds in `members`",
+            unnamed.size(), run_.model.description(),
+            listed(first, [](const Shape& shape) { return to_string(shape); }),
+            first.size() < unnamed.size() ? ", ..." : ""));
+    }
     std::vector<std::string> names;
     for (const NamedParameter<T>& p : run_.model.parameters())
         if (p.variable.requires_grad() && !p.variable.has_grad()) names.push_back(p.name);
@@ -411,7 +425,7 @@ template <class T>
 History Trainer<T>::fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options) {
     if (options.validation_data && options.validation_source != nullptr)
         throw ValueError("fit: give either validation_data or a validation_source");
-    if (validation == &train && options.steps_per_epoch) {
+    if (validation != nullptr && &validation->origin() == &train.origin() && options.steps_per_epoch) {
         throw ValueError(
             "fit: with steps_per_epoch an epoch ends in the middle of a pass, which validation over the "
             "same source would end; give a source of its own for validation");
@@ -422,6 +436,14 @@ History Trainer<T>::fit(BatchSource<T>& train, BatchSource<T>* validation, const
           std::tuple{"validation_freq", options.validation_freq, std::int64_t{1}}}) {
         if (value < least)
             throw ValueError(fmt::format("fit: {} must be at least {}, got {}", name, least, value));
+    }
+    if (validation != nullptr) {
+        const std::optional<std::size_t>& steps = options.validation_steps;
+        if (steps == std::size_t{0}) throw ValueError("fit: validation_steps must be at least 1, got 0");
+        if (const auto known = validation->size(); steps && known && *steps > *known) {
+            throw ValueError(fmt::format(
+                "fit: {} validation_steps asked for, the validation data has {} batches", *steps, *known));
+        }
     }
     if (options.steps_per_epoch == std::size_t{0})
         throw ValueError("fit: steps_per_epoch must be at least 1, got 0");
@@ -434,6 +456,7 @@ History Trainer<T>::fit(BatchSource<T>& train, BatchSource<T>* validation, const
     if (options.seed && options.generator != nullptr)
         throw ValueError("fit: give either a seed or a generator");
     const TrainingMode<T> mode(*model_, true);
+    unnamed_.clear();
     parameters_.clear();  // the model may have others than the last time
     regularized_ = constrained_ = remembers_ = true;
     return Fit(*this, train, validation, options).run();

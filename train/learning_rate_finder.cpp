@@ -120,6 +120,7 @@ LearningRateCurve find_learning_rate(Trainer<T>& trainer, BatchSource<T>& source
         try {
             loss = trainer.train_on_batch(batch->samples);
         } catch (const NonFiniteError&) {
+            if (k == 0) throw;  // no rate has led to it
             break;
         }
         mean = options.smoothing * mean + (1.0 - options.smoothing) * loss;

@@ -43,7 +43,7 @@ struct LearningRateCurve {
 ///
 /// Model, optimizer and default_generator() are afterwards as they were, gradients and generators of dropout
 /// too; but a model that was not built is, from weights that default_generator() drew. The test ends early
-/// where the loss diverges or is not finite. Throws ValueError for options out of their range, for data
+/// where the loss diverges or is no longer finite. Throws ValueError for options out of their range, for data
 /// without batches and for an optimizer whose rate is a function of its updates, and what
 /// Trainer::train_on_batch throws.
 template <class T>

@@ -72,7 +72,7 @@ double Trainer<T>::step(const Dataset<T>& batch, const LossWeights<T>& weights,
     // In the state in which the step began, so that dropout drops the same.
     const auto diagnose = [&] {
         before.give_back();
-        return detail::diagnose_non_finite(*model_, batch);
+        return detail::diagnose_non_finite(*model_, batch, weights.sample_weight);
     };
     constexpr const char* unchanged = "model and optimizer are as they were before this step";
     try {
@@ -101,43 +101,60 @@ double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights
     if (class_weight != nullptr && !class_weight->empty())
         all.sample_weight = detail::class_weights(*class_weight, batch.y, output);
     Variable<T> loss = loss_(batch.y, output, all);
-    if (regularized_) {
-        const Variable<T> penalty = model_->regularization_loss();
-        regularized_ = static_cast<bool>(penalty);
-        if (regularized_) loss = loss + penalty;
-    }
+    const Variable<T> penalty = regularized_ ? model_->regularization_loss() : Variable<T>();
+    if (penalty) loss = loss + penalty;
     const auto value = static_cast<double>(loss.item());
     if (!std::isfinite(value))
         throw LossNotFinite(fmt::format("the loss is {}", detail::non_finite_name(value)));
     // Many models have no parameters before they have been called.
-    if (parameters_.empty()) find_parameters();
-    if (std::ranges::none_of(parameters_, &Variable<T>::requires_grad)) {
-        throw ValueError(fmt::format(
-            "trainer: {} has {}", model_->description(),
-            parameters_.empty()
-                ? "no parameters; a model of one's own names its layers and parameters in `members`"
-                : "only frozen parameters"));
+    if (parameters_.empty()) {
+        find_parameters();
+        unnamed_ = detail::unnamed_parameters(loss, parameters_);
     }
+    check_trainable(output.requires_grad());
+    // One that is frozen may be thawed before the next step.
+    const bool frozen = std::ranges::any_of(parameters_, [](const auto& p) { return !p.requires_grad(); });
+    regularized_ = penalty || (regularized_ && frozen);
     for (Variable<T>& p : parameters_) p.clear_grad();
     backward(loss);
     // Before the update, since it may throw; `step` takes it back where the update does.
     for (Metric<T>& metric : metrics_) metric.update(batch.y, output.detach(), {.mask = weights.mask});
     optimizer_->apply(parameters_);
-    if (constrained_) constrained_ = model_->apply_constraints();
+    if (constrained_) constrained_ = model_->apply_constraints() || frozen;
     return value;
+}
+
+/// Refuses to train where nothing can change.
+template <class T>
+void Trainer<T>::check_trainable(bool output_has_parameters) const {
+    const std::string model = model_->description();
+    if (parameters_.empty()) {
+        throw ValueError(fmt::format("trainer: {} has no parameters to train{}", model,
+                                     output_has_parameters
+                                         ? "; its output depends on parameters that it does not name: name "
+                                           "the layers that it holds in `members`"
+                                         : ""));
+    }
+    if (std::ranges::none_of(parameters_, &Variable<T>::requires_grad))
+        throw ValueError(
+            fmt::format("trainer: all {} parameters of {} are frozen", parameters_.size(), model));
 }
 
 template <class T>
 double Trainer<T>::train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights) {
-    const TrainingMode<T> mode(*model_, true);
-    return step({.x = x, .y = y}, weights);
+    return train_once({.x = x, .y = y}, weights);
 }
 
 template <class T>
 double Trainer<T>::train_on_batch(const Dataset<T>& batch) {
-    batch.size();
+    return train_once(batch, {.sample_weight = batch.sample_weight});
+}
+
+template <class T>
+double Trainer<T>::train_once(const Dataset<T>& batch, const LossWeights<T>& weights) {
+    if (batch.size() == 0) throw ValueError("train_on_batch: the batch has no samples");
     const TrainingMode<T> mode(*model_, true);
-    return step(batch, {.sample_weight = batch.sample_weight});
+    return step(batch, weights);
 }
 
 template <class T>
@@ -155,6 +172,8 @@ Logs Trainer<T>::evaluate(BatchSource<T>& source, std::optional<std::size_t> ste
 template <class T>
 Logs Trainer<T>::evaluate(BatchSource<T>& source, std::optional<std::size_t> steps, const char* function,
                           Progress* progress) {
+    if (steps == std::size_t{0})
+        throw ValueError(fmt::format("{}: steps must be at least 1, got 0", function));
     const NoGrad no_grad;
     const TrainingMode<T> mode(*model_, false);
     const Remembered<T> training(*model_, model_->find_stateful() != nullptr);
@@ -227,6 +246,18 @@ Tensor<T> Trainer<T>::predict(const std::vector<const Tensor<T>*>& inputs, std::
     check_sizes("predict", samples, batch_size);
     const NoGrad no_grad;
     const TrainingMode<T> mode(*model_, false);
+    const Remembered<T> before(*model_, model_->find_stateful() != nullptr);
+    try {
+        return predict(inputs, samples, batch_size);
+    } catch (...) {
+        before.give_back();
+        throw;
+    }
+}
+
+template <class T>
+Tensor<T> Trainer<T>::predict(const std::vector<const Tensor<T>*>& inputs, std::size_t samples,
+                              std::size_t batch_size) {
     Tensor<T> out;
     for (std::size_t begin = 0; begin < samples; begin += batch_size) {
         const std::size_t end = std::min(samples, begin + batch_size);

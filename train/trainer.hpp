@@ -43,12 +43,13 @@ struct FitOptions {
     /// Instead of `validation_data`: this part of the samples, the last ones before any shuffling, is not
     /// trained on but evaluated; in [0, 1). Of a Dataset.
     double validation_split = 0.0;
-    /// Instead of both: the batches of a pass over this source, which must outlive the run.
+    /// Instead of both: the batches of a pass over this source, which must outlive the run and, with
+    /// `steps_per_epoch`, is another than the one that is trained on.
     BatchSource<T>* validation_source = nullptr;
     std::int64_t validation_freq = 1;
     /// `batch_size` where not given.
     std::optional<std::size_t> validation_batch_size = {};
-    /// Batches to evaluate of a `validation_source`; all where not given.
+    /// Batches to evaluate, at least 1; all where not given.
     std::optional<std::size_t> validation_steps = {};
     /// Steps of an epoch, at least 1; all batches of a pass over the data where not given. An epoch then goes
     /// on where the one before ended, and a new pass begins when all batches were taken.
@@ -70,7 +71,8 @@ struct FitOptions {
     Generator* generator = nullptr;
     /// Where and how progress is shown.
     ProgressOptions progress = {};
-    /// What is told after the first step which parameters get no gradient.
+    /// What is told after the first step which parameters get no gradient, and which ones the loss depends on
+    /// that the model does not name.
     Report report = report_to_cerr;
 };
 
@@ -109,17 +111,18 @@ class Trainer {
     /// same seed, weights and data give the same history, apart from its times, and the same weights.
     ///
     /// Throws ValueError for no samples, a batch size of 0, other options out of their range, both a seed and
-    /// a generator, several of validation data, split and source, both class and sample weights, and where a
-    /// checkpoint to go on from belongs to another run; NonFiniteError when a loss or gradient is not finite,
-    /// naming epoch and step and the first layer, with the model and the optimizer as they were before that
-    /// step. Throws ShapeError when x and y differ in length, and what model, loss, metrics and callbacks
-    /// throw.
+    /// a generator, several of validation data, split and source, validation steps that are not there, a
+    /// split without samples in one part, a validation_source that is the one trained on, both class and
+    /// sample weights, a model without parameters to train, and where a checkpoint to go on from belongs to
+    /// another run; NonFiniteError when a loss or gradient is not finite, naming epoch and step and the first
+    /// layer, with the model and the optimizer as they were before that step. Throws ShapeError when x and y
+    /// differ in length, and what model, loss, metrics and callbacks throw.
     History fit(const Dataset<T>& train, const FitOptions<T>& options = {});
     /// The same with batches of any source. What a batch says of states is done before it.
     History fit(BatchSource<T>& train, const FitOptions<T>& options = {});
 
     /// Makes one update, in training mode, and returns the loss before it. Ids and labels may be integers.
-    /// Throws as `fit` does, and ValueError for an integer that T cannot hold exactly.
+    /// Throws as `fit` does, and ValueError for an integer that T cannot hold exactly. Nothing changes then.
     double train_on_batch(const Tensor<T>& x, const Tensor<T>& y, const LossWeights<T>& weights = {});
     /// The same for samples with several inputs or weights of their own.
     double train_on_batch(const Dataset<T>& batch);
@@ -147,11 +150,15 @@ class Trainer {
 
     History fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options);
     void find_parameters();
+    void check_trainable(bool output_has_parameters) const;
+    double train_once(const Dataset<T>& batch, const LossWeights<T>& weights);
     using ClassWeight = std::map<std::int64_t, double>;
     double step(const Dataset<T>& batch, const LossWeights<T>& weights,
                 const ClassWeight* class_weight = nullptr);
     double update(const Dataset<T>& batch, const LossWeights<T>& weights, const ClassWeight* class_weight);
     Tensor<T> predict(const std::vector<const Tensor<T>*>& inputs, std::size_t batch_size);
+    Tensor<T> predict(const std::vector<const Tensor<T>*>& inputs, std::size_t samples,
+                      std::size_t batch_size);
     Logs evaluate(BatchSource<T>& source, std::optional<std::size_t> steps, const char* function,
                   Progress* progress);
 
@@ -161,6 +168,8 @@ class Trainer {
     std::vector<Metric<T>> metrics_;
     // The model's, found when it has been called for the first time.
     std::vector<Variable<T>> parameters_;
+    // The shapes of those that the loss depends on besides, and that nobody trains.
+    std::vector<Shape> unnamed_;
     // Whether the model may have regularizers, constraints, and what it remembers from call to call: a step
     // looks for them only then.
     bool regularized_ = true;

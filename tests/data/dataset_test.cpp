@@ -103,3 +103,20 @@ TEST_CASE("a split leaves samples in both parts") {
     CHECK_THROWS_AS(split_in_time(Dataset<float>{}, 0.5), ShapeError);
     CHECK(generator.state() == before);
 }
+
+TEST_CASE("expressions of integers are refused as integers are where a dataset would round them") {
+    const std::int64_t largest = std::int64_t{1} << 24;
+    const Tensor<std::int64_t> ids = tensor<std::int64_t>({2}, {1, largest});
+    Dataset<float> data{.x = ids - 1, .y = ids};
+    CHECK(data.x == tensor<float>({2}, {0.0F, 16777215.0F}));
+    const auto message = doctest::Contains("from_integers: 16777217 lies outside");
+    CHECK_THROWS_WITH_AS(Tensor<float>(ids + 1), message, ValueError);
+    CHECK_THROWS_WITH_AS(data.y = ids + 1, message, ValueError);
+    CHECK(data.y == tensor<float>({2}, {1.0F, 16777216.0F}));
+    data.y = ids - 1;
+    CHECK(data.y == data.x);
+    const xt::xarray<int> small{3, (1 << 24) + 1};
+    CHECK_THROWS_WITH_AS(data.y = small, message, ValueError);
+    data.x = ones<float>({2}) + 0.5F;
+    CHECK(data.x == tensor<float>({2}, {1.5F, 1.5F}));
+}

@@ -196,3 +196,12 @@ TEST_CASE("what cannot be tried is refused") {
         MeanSquaredError{});
     CHECK_THROWS_AS(find_learning_rate(scheduled, data), ValueError);
 }
+
+TEST_CASE("a loss that is not finite before the rate can matter is an error") {
+    Dense<double> model = single_weight();
+    Dataset<double> data = line();
+    data.y.data()[0] = std::nan("");
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    CHECK_THROWS_AS(find_learning_rate(trainer, data, {.batch_size = data.size()}), NonFiniteError);
+    CHECK(model.parameters()[0].variable.value().data()[0] == 0.0);
+}

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/dropout.hpp"
 #include "seqgrad/layers/embedding.hpp"
+#include "seqgrad/layers/flatten.hpp"
 #include "seqgrad/layers/gru.hpp"
 #include "seqgrad/layers/lstm.hpp"
 #include "seqgrad/layers/sequential.hpp"
@@ -273,4 +275,72 @@ TEST_CASE("a state of another run is refused, and nothing changes") {
     Trainer<float> measured(model, Adam<float>(), MeanSquaredError{}, {RootMeanSquaredError{}});
     CHECK(refusal(measured, data, state, {.batch_size = 2}) ==
           "fit: the saved state is one of another run: it has 0 metrics, this run 1");
+}
+
+TEST_CASE("a state that a callback refuses leaves model, optimizer and generators as they were") {
+    class Refuses : public GoOn<float> {
+      public:
+        using GoOn::GoOn;
+        void set_state(const CallbackState<float>&) override { throw ValueError("refused"); }
+    };
+    const Dataset<float> data = sums(10);
+    const auto stop = std::make_shared<StopAfter<float>>(3);
+    const auto make = [] {
+        Sequential<float> model;
+        model.add(LSTM<float>({.units = 2, .dropout = 0.5, .seed = 1, .stateful = true}));
+        model.add(Dense<float>({.units = 1}));
+        model.build({unknown, 4, 2});
+        return model;
+    };
+    Sequential<float> model = make();
+    Trainer<float> trainer(model, Adam<float>({.learning_rate = 0.01}), MeanSquaredError{});
+    trainer.fit(data, {.batch_size = 2, .verbose = 0, .callbacks = {stop}});
+
+    Sequential<float> fresh = make();
+    Trainer<float> other(fresh, Adam<float>({.learning_rate = 0.01}), MeanSquaredError{});
+    Generator generator(9);
+    const ModuleState<float> before = fresh.state();
+    CHECK_THROWS_WITH_AS(other.fit(data, {.batch_size = 2,
+                                          .verbose = 0,
+                                          .callbacks = {std::make_shared<Refuses>(*stop->state)},
+                                          .generator = &generator}),
+                         "refused", ValueError);
+    CHECK(generator.state() == Generator(9).state());
+    CHECK(fresh.state().generators == before.generators);
+    CHECK(fresh.state().states == before.states);
+    CHECK(other.optimizer().iterations() == 0);
+    CHECK(other.optimizer().learning_rate() == 0.01);
+    other.fit(data, {.batch_size = 2, .verbose = 0, .seed = 1});
+    CHECK(other.optimizer().iterations() == 5);
+}
+
+TEST_CASE("best weights that are not the model's are refused before a run goes on with them") {
+    const Dataset<float> data = sums(10);
+    const auto stop = std::make_shared<StopAfter<float>>(7);
+    Sequential<float> flat{Flatten<float>()};
+    flat.add(Dense<float>({.units = 1}));
+    Trainer<float> trainer(flat, SGD<float>(), MeanSquaredError{});
+    const EarlyStopping early{.monitor = "loss", .restore_best_weights = true};
+    trainer.fit(data, {.epochs = 3, .batch_size = 2, .verbose = 0, .callbacks = {early, stop}});
+    REQUIRE(stop->state);
+    const auto refusal = [&](const std::function<void(std::vector<Tensor<float>>&)>& change) {
+        TrainingState<float> state = *stop->state;
+        change(state.callbacks[0].second.tensors.at("best_weights"));
+        std::string message = "nothing";
+        try {
+            trainer.fit(data, {.epochs = 3,
+                               .batch_size = 2,
+                               .verbose = 0,
+                               .callbacks = {early, std::make_shared<GoOn<float>>(state)}});
+        } catch (const Error& error) {
+            message = error.what();
+        }
+        return message;
+    };
+    CHECK(refusal([](auto& weights) { weights.pop_back(); }) ==
+          "EarlyStopping: not the state of such a callback: it has 1 best weights, the model 2");
+    CHECK(refusal([](auto& weights) { weights[1] = zeros<float>({2}); }) ==
+          "EarlyStopping: not the state of such a callback: its best weight of dense.bias has the shape [2], "
+          "expected [1]");
+    CHECK(refusal([](auto&) {}) == "nothing");
 }

@@ -21,6 +21,7 @@
 #include "seqgrad/core/ops/elementary.hpp"
 #include "seqgrad/core/ops/reduce.hpp"
 #include "seqgrad/data/batch_source.hpp"
+#include "seqgrad/layers/activation.hpp"
 #include "seqgrad/layers/dense.hpp"
 #include "seqgrad/layers/embedding.hpp"
 #include "seqgrad/layers/gru.hpp"
@@ -784,6 +785,174 @@ TEST_CASE("sources without batches, and with too few of them, are refused") {
           }) == "ValueError: fit: give either validation_data or a validation_source");
 }
 
+TEST_CASE("a loss or metric that is a function gets y and predictions of one rank") {
+    // Keras's losses expand y [B] to the predictions' [B, 1], or drop the last axis of either; broadcasting
+    // would make [B, B] of them.
+    const Tensor<double> flat = tensor<double>({3}, {1, 2, 3}), column = tensor<double>({3, 1}, {1, 2, 3});
+    Affine<double> model;
+    const auto error = [](const Variable<double>& y, const Variable<double>& p) { return abs(y - p); };
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), error,
+                    {Metric<double>("error", error),
+                     Metric<double>("tensors", [](const Tensor<double>& y, const Tensor<double>& p) {
+                         return Tensor<double>(xt::abs(y - p));
+                     })});
+    const Logs expected = trainer.evaluate({.x = column, .y = column});
+    const Logs logs = trainer.evaluate({.x = column, .y = flat});
+    CHECK(logs == expected);
+    CHECK(trainer.evaluate({.x = flat, .y = column}) == expected);
+    CHECK(trainer.train_on_batch(column, flat) == expected["loss"]);
+    Tensor<double> weights = tensor<double>({3}, {1, 0, 2});
+    CHECK(trainer.evaluate({.x = column, .y = flat, .sample_weight = weights}) ==
+          trainer.evaluate({.x = column, .y = column, .sample_weight = weights}));
+}
+
+TEST_CASE("train_on_batch refuses x and y of different lengths, whatever the loss makes of them") {
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>(),
+                    [](const Variable<double>& y, const Variable<double>& p) { return square(y - p); });
+    const Tensor<double> x = ones<double>({3, 1}), y = ones<double>({1, 1});
+    CHECK(thrown_by([&] { trainer.train_on_batch(x, y); }).find("ShapeError: dataset: ") == 0);
+    CHECK(thrown_by([&] {
+              trainer.train_on_batch(zeros<double>({0, 1}), zeros<double>({0, 1}));
+          }) == "ValueError: train_on_batch: the batch has no samples");
+    CHECK(trainer.optimizer().iterations() == 0);
+}
+
+TEST_CASE("a regularizer and a constraint count again once their parameter is thawed") {
+    Sequential<double> model;
+    model.add(Dense<double>({.units = 1,
+                             .kernel_initializer = Ones{},
+                             .kernel_regularizer = L2{1.0},
+                             .kernel_constraint = NonNeg{}}));
+    model.add(Dense<double>({.units = 1, .kernel_initializer = Ones{}}));
+    model.build({unknown, 1});
+    Variable<double> kernel = model.parameters()[0].variable;
+    kernel.set_requires_grad(false);
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{});
+    const Tensor<double> x = ones<double>({1, 1});
+    CHECK(trainer.train_on_batch(x, x) == 0.0);
+    kernel.set_requires_grad(true);
+    CHECK(trainer.train_on_batch(x, x) == 1.0);
+    kernel.assign(full<double>({1, 1}, -1.0));
+    trainer.train_on_batch(x, x);
+    CHECK(kernel.value()(0, 0) == 0.0);
+}
+
+TEST_CASE("class_weight rounds a label halfway between two as Keras does, to the even one") {
+    // np.round([0.5, 1.5, 2.5]) is [0, 2, 2]
+    Affine<double> model;
+    model(constant(ones<double>({1, 1})));
+    const Dataset<double> data{ones<double>({3, 1}), tensor<double>({3}, {0.5, 1.5, 2.5})};
+    const std::map<std::int64_t, double> weights{{0, 0.0}, {2, 0.0}};
+    Trainer trainer(model, SGD<double>({.learning_rate = 0.0}), MeanSquaredError{});
+    const History history = trainer.fit(data, {.class_weight = weights, .verbose = 0});
+    CHECK(history["loss"][0] == 0.0);
+}
+
+TEST_CASE("a model without parameters to train is named") {
+    class Forgetful : public Model<double> {
+      protected:
+        Variable<double> call(const Variable<double>& x) override { return body_(x); }
+
+      private:
+        Dense<double> body_{{.units = 1}};
+    };
+    const Dataset<double> data = line<double>(4);
+    const auto message = [&](Module<double>& model) {
+        Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+        const std::string thrown = thrown_by([&] { trainer.train_on_batch(data); });
+        CHECK(thrown_by([&] { trainer.fit(data, {.verbose = 0}); }) ==
+              "ValueError: fit: epoch 1, step 1: " + thrown.substr(12));
+        return thrown;
+    };
+    Sequential<double> nothing{ActivationLayer<double>({.activation = Activation::tanh})};
+    nothing.set_name("empty");
+    CHECK(message(nothing) == "ValueError: trainer: Sequential \"empty\" has no parameters to train");
+    Forgetful forgetful;
+    CHECK(message(forgetful) ==
+          "ValueError: trainer: Model has no parameters to train; its output depends on parameters that it "
+          "does not name: name the layers that it holds in `members`");
+    Sequential<double> frozen{Dense<double>({.units = 1})};
+    frozen.build({unknown, 1});
+    for (auto& p : frozen.parameters()) p.variable.set_requires_grad(false);
+    CHECK(message(frozen) == "ValueError: trainer: all 2 parameters of Sequential are frozen");
+}
+
+TEST_CASE("fit tells of parameters that the loss depends on and the model does not name") {
+    class Half : public Model<double> {
+      protected:
+        void members(Members<double>& m) override { m.child("head", head_); }
+        Variable<double> call(const Variable<double>& x) override { return head_(body_(x)); }
+
+      private:
+        Dense<double> body_{{.units = 3}}, head_{{.units = 1}};
+    };
+    Half model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    std::vector<std::string> reports;
+    const FitOptions<double> options{
+        .epochs = 2, .verbose = 0, .report = [&](const std::string& text) { reports.push_back(text); }};
+    trainer.fit(line<double>(4), options);
+    CHECK(reports == std::vector<std::string>{
+                         "fit: the loss depends on 2 parameters that are none of those of Model and stay as "
+                         "they are, of shapes [1, 3], [3]; name the layers that it holds in `members`"});
+}
+
+TEST_CASE("validation that cannot be is refused before anything is trained") {
+    const Dataset<double> data = line<double>(4);
+    Recorder model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    DatasetBatches<double> batches(data, 2), validation(data, 2, false);
+    PrefetchedBatches<double> ahead(batches), further(static_cast<BatchSource<double>&>(ahead));
+    const auto fit = [&](auto& source, FitOptions<double> options) {
+        options.verbose = 0;
+        return thrown_by([&] { trainer.fit(source, options); });
+    };
+    const std::string same =
+        "ValueError: fit: with steps_per_epoch an epoch ends in the middle of a pass, which validation over "
+        "the "
+        "same source would end; give a source of its own for validation";
+    CHECK(fit(batches, {.validation_source = &batches, .steps_per_epoch = 1}) == same);
+    CHECK(fit(ahead, {.validation_source = &batches, .steps_per_epoch = 1}) == same);
+    CHECK(fit(batches, {.validation_source = &ahead, .steps_per_epoch = 1}) == same);
+    CHECK(fit(further, {.validation_source = &ahead, .steps_per_epoch = 1}) == same);
+    CHECK(fit(batches, {.validation_source = &validation, .validation_steps = 0}) ==
+          "ValueError: fit: validation_steps must be at least 1, got 0");
+    CHECK(fit(batches, {.validation_source = &validation, .validation_steps = 3}) ==
+          "ValueError: fit: 3 validation_steps asked for, the validation data has 2 batches");
+    CHECK(thrown_by([&] { trainer.evaluate(validation, 0); }) ==
+          "ValueError: evaluate: steps must be at least 1, got 0");
+    CHECK(fit(data, {.validation_split = 0.99}) ==
+          "ValueError: fit: a validation_split of 0.99 leaves 0 of 4 samples to train on and 4 to validate");
+    CHECK(fit(data, {.validation_split = 1e-17}) ==
+          "ValueError: fit: a validation_split of 1e-17 leaves 4 of 4 samples to train on and 0 to validate");
+    CHECK(model.calls.empty());
+}
+
+TEST_CASE("predict that fails in a later batch leaves the states as they were") {
+    Sequential<double> model;
+    model.add(GRU<double>({.units = 2, .stateful = true}));
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    trainer.predict(sequences(2, 4).x, 2);
+    const ModuleState<double> before = model.state();
+    CHECK_THROWS_AS(trainer.predict(sequences(5, 4).x, 2), ValueError);
+    CHECK(model.state().states == before.states);
+}
+
+TEST_CASE("sample weights that are not finite are named") {
+    Affine<double> model;
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    Dataset<double> data = line<double>(3);
+    data.sample_weight = tensor<double>({3}, {1.0, std::nan(""), 1.0});
+    const std::string expected = "the sample weights are not finite: element [1] of shape [3] is nan";
+    CHECK(thrown_by([&] { trainer.train_on_batch(data); }).find(expected) != std::string::npos);
+    CHECK(thrown_by([&] {
+              trainer.train_on_batch(data.x, data.y, {.sample_weight = data.sample_weight});
+          }).find(expected) != std::string::npos);
+    CHECK(thrown_by([&] { trainer.fit(data, {.shuffle = false, .verbose = 0}); }).find(expected) !=
+          std::string::npos);
+}
+
 TEST_CASE("a model with call_several alone is trained, and heads without a loss are named") {
     class Heads : public Model<double> {
       public:
@@ -914,38 +1083,6 @@ TEST_CASE("a model of several inputs is trained, evaluated and asked like any ot
                          "dataset: expected further inputs [20, ...], got [19, 1]", ShapeError);
 }
 
-namespace {
-
-/// Does not name its layer.
-class Nameless : public Module<float> {
-  public:
-    std::string type() const override { return "Nameless"; }
-
-  protected:
-    Variable<float> call(const Variable<float>& x) override { return dense_(x); }
-
-  private:
-    Dense<float> dense_{{.units = 1}};
-};
-
-}  // namespace
-
-TEST_CASE("a model without parameters to train is told as such") {
-    const Dataset<float> data{ones<float>({4, 3}), ones<float>({4, 1})};
-    Nameless nameless;
-    Trainer<float> nothing(nameless, SGD<float>(), MeanSquaredError{});
-    CHECK_THROWS_WITH_AS(nothing.train_on_batch(data),
-                         "trainer: Nameless has no parameters; a model of one's own names its layers and "
-                         "parameters in `members`",
-                         ValueError);
-    Sequential<float> frozen{Dense<float>({.units = 1})};
-    frozen.build({unknown, 3});
-    for (const auto& p : frozen.parameters()) Variable<float>(p.variable).set_requires_grad(false);
-    Trainer<float> none(frozen, SGD<float>(), MeanSquaredError{});
-    CHECK_THROWS_WITH_AS(none.train_on_batch(data), "trainer: Sequential has only frozen parameters",
-                         ValueError);
-}
-
 TEST_CASE("a source is not validated over in the middle of its pass") {
     const Dataset<float> data{ones<float>({4, 3}), ones<float>({4, 1})};
     Sequential<float> model{Dense<float>({.units = 1})};
@@ -956,11 +1093,4 @@ TEST_CASE("a source is not validated over in the middle of its pass") {
     CHECK_THROWS_WITH_AS(
         trainer.fit(batches, {.validation_source = &batches, .steps_per_epoch = 1, .verbose = 0}),
         doctest::Contains("give a source of its own for validation"), ValueError);
-}
-
-TEST_CASE("a validation_split that leaves nothing to train on is refused by its number") {
-    Sequential<float> model{Dense<float>({.units = 1})};
-    Trainer<float> trainer(model, SGD<float>(), MeanSquaredError{});
-    CHECK_THROWS_WITH_AS(trainer.fit({ones<float>({4, 3}), ones<float>({4, 1})}, {.validation_split = 0.9}),
-                         "fit: a validation_split of 0.9 leaves none of 4 samples to train on", ValueError);
 }

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "seqgrad/core/error.hpp"
 #include "seqgrad/train/callbacks.hpp"
 #include "seqgrad/train/internal/callbacks.hpp"
@@ -80,7 +82,8 @@ EarlyStoppingCallback<T>::EarlyStoppingCallback(EarlyStopping arguments)
 }
 
 template <class T>
-void EarlyStoppingCallback<T>::on_train_begin(TrainingRun<T>&) {
+void EarlyStoppingCallback<T>::on_train_begin(TrainingRun<T>& run) {
+    model_ = &run.model;
     best_ = monitor_.worst();
     wait_ = stopped_epoch_ = best_epoch_ = 0;
     best_weights_.clear();
@@ -132,15 +135,36 @@ void EarlyStoppingCallback<T>::set_state(const CallbackState<T>& state) {
     const double best = saved.number("best");
     const std::int64_t wait = saved.integer("wait"), stopped_epoch = saved.integer("stopped_epoch"),
                        best_epoch = saved.integer("best_epoch");
-    best_weights_ = saved.tensors("best_weights");
+    std::vector<Tensor<T>> best_weights = saved.tensors("best_weights");
+    if (model_ != nullptr && !best_weights.empty()) check_weights(best_weights);
+    best_weights_ = std::move(best_weights);
     best_ = best;
     wait_ = wait;
     stopped_epoch_ = stopped_epoch;
     best_epoch_ = best_epoch;
 }
 
+/// Refuses weights that are not those of the run's model.
+template <class T>
+void EarlyStoppingCallback<T>::check_weights(const std::vector<Tensor<T>>& weights) const {
+    const std::vector<NamedParameter<T>> parameters = model_->parameters();
+    if (weights.size() != parameters.size()) {
+        throw ValueError(
+            fmt::format("{}: not the state of such a callback: it has {} best weights, the model {}", type(),
+                        weights.size(), parameters.size()));
+    }
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        if (weights[i].shape() == parameters[i].variable.shape()) continue;
+        throw ShapeError(fmt::format(
+            "{}: not the state of such a callback: its best weight of {} has the shape {}, expected {}",
+            type(), parameters[i].name, to_string(weights[i].shape()),
+            to_string(parameters[i].variable.shape())));
+    }
+}
+
 template <class T>
 void EarlyStoppingCallback<T>::on_train_end(TrainingRun<T>& run) {
+    model_ = nullptr;
     if (best_weights_.empty()) return;
     const std::vector<NamedParameter<T>> parameters = run.model.parameters();
     for (std::size_t i = 0; i < parameters.size() && i < best_weights_.size(); ++i) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -36,6 +38,25 @@ std::vector<Variable<T>> build_optimizer(Optimizer<T>& optimizer, const Module<T
     }
     optimizer.build(variables, names);
     return variables;
+}
+
+/// The shapes of the parameters that a loss depends on and that are none of these, in the order in which a
+/// walk back from the loss comes to them.
+template <class T>
+std::vector<Shape> unnamed_parameters(const Variable<T>& loss, const std::vector<Variable<T>>& parameters) {
+    std::vector<const Node<T>*> queue;
+    std::unordered_set<const Node<T>*> seen;
+    const auto visit = [&](const NodeRef<T>& node) {
+        if (node && node->requires_grad && seen.insert(node.get()).second) queue.push_back(node.get());
+    };
+    for (const Variable<T>& p : parameters) seen.insert(p.node().get());
+    visit(loss.node());
+    std::vector<Shape> shapes;
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+        if (queue[i]->is_leaf()) shapes.push_back(queue[i]->shape);
+        for (const NodeRef<T>& input : queue[i]->inputs()) visit(input);
+    }
+    return shapes;
 }
 
 }  // namespace seqgrad::detail

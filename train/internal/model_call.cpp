@@ -76,7 +76,8 @@ Variable<T> output_of(Module<T>& model, const Dataset<T>& batch) {
 }
 
 template <class T>
-std::optional<std::string> diagnose_non_finite(Module<T>& model, const Dataset<T>& batch) {
+std::optional<std::string> diagnose_non_finite(Module<T>& model, const Dataset<T>& batch,
+                                               const std::optional<Tensor<T>>& sample_weight) {
     std::vector<const Tensor<T>*> inputs{&batch.x};
     for (const Tensor<T>& input : batch.more_inputs) inputs.push_back(&input);
     for (const Tensor<T>* input : inputs) {
@@ -102,6 +103,9 @@ std::optional<std::string> diagnose_non_finite(Module<T>& model, const Dataset<T
     }
     if (const std::string element = non_finite_element(batch.y); !element.empty())
         return fmt::format("the targets are not finite: {}", element);
+    if (!sample_weight) return std::nullopt;
+    if (const std::string element = non_finite_element(*sample_weight); !element.empty())
+        return fmt::format("the sample weights are not finite: {}", element);
     return std::nullopt;
 }
 
@@ -109,7 +113,9 @@ template Variable<float> output_of(Module<float>&, const std::vector<Variable<fl
 template Variable<double> output_of(Module<double>&, const std::vector<Variable<double>>&);
 template Variable<float> output_of(Module<float>&, const Dataset<float>&);
 template Variable<double> output_of(Module<double>&, const Dataset<double>&);
-template std::optional<std::string> diagnose_non_finite(Module<float>&, const Dataset<float>&);
-template std::optional<std::string> diagnose_non_finite(Module<double>&, const Dataset<double>&);
+template std::optional<std::string> diagnose_non_finite(Module<float>&, const Dataset<float>&,
+                                                        const std::optional<Tensor<float>>&);
+template std::optional<std::string> diagnose_non_finite(Module<double>&, const Dataset<double>&,
+                                                        const std::optional<Tensor<double>>&);
 
 }  // namespace seqgrad::detail

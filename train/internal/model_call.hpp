@@ -18,9 +18,11 @@ template <class T>
 Variable<T> output_of(Module<T>& model, const Dataset<T>& batch);
 
 /// Where the first number that is not finite comes from when the model is called with a batch: the inputs,
-/// the first layer whose output has one, in anomaly mode with what the operation says, or the targets;
-/// nothing where all of these are finite. Calls the model without a graph, in the mode in which it is.
+/// the first layer whose output has one, in anomaly mode with what the operation says, the targets, or
+/// the sample weights; nothing where all of these are finite. Calls the model without a graph, in the mode in
+/// which it is.
 template <class T>
-std::optional<std::string> diagnose_non_finite(Module<T>& model, const Dataset<T>& batch);
+std::optional<std::string> diagnose_non_finite(Module<T>& model, const Dataset<T>& batch,
+                                               const std::optional<Tensor<T>>& sample_weight = {});
 
 }  // namespace seqgrad::detail
