@@ -17,6 +17,7 @@
 namespace seqgrad {
 
 using detail::check_sizes;
+using detail::Remembered;
 using detail::TrainingMode;
 
 namespace {
@@ -238,10 +239,11 @@ void Trainer<T>::Fit::restore(const TrainingState<T>& state) {
     const GeneratorState order = generator_.state();
     try {
         run_.optimizer.set_state(state.optimizer);
-        run_.model.set_state(state.model);
         generator_.set_state(state.order);
         source_.start(generator_);
         source_.skip(state.batches);
+        // After the pass was begun: a layer may draw from the generator of the order, too.
+        run_.model.set_state(state.model);
         for (std::size_t i = 0; i < callbacks_.size(); ++i)
             callbacks_[i]->set_state(state.callbacks[i].second);
     } catch (...) {
@@ -301,26 +303,32 @@ Logs Trainer<T>::Fit::logs() const {
 /// Makes one step, and says whether it was one.
 template <class T>
 bool Trainer<T>::Fit::step(const Batch<T>& batch) {
+    const Remembered<T> before(run_.model, batch.reset_state);
     const auto at = [&](const Error& error) {
         return fmt::format("fit: epoch {}, step {}: {}", epoch_, step_ + 1, error.what());
     };
     try {
         const std::size_t samples = detail::samples_of(batch);
-        if (batch.reset_state) run_.model.reset_state();
         if (!options_.class_weight.empty() && batch.samples.sample_weight)
             throw ValueError("fit: give either a class_weight or data with sample weights");
+        if (batch.reset_state) run_.model.reset_state();
         loss_ += trainer_.step(batch.samples, {.sample_weight = batch.samples.sample_weight},
                                &options_.class_weight) *
                  static_cast<double>(samples);
         samples_ += samples;
     } catch (const NonFiniteError& error) {
+        before.give_back();
         each([&](Callback<T>& c) {
             if (c.on_non_finite(run_, at(error))) run_.stop = run_.interrupted = true;
         });
         if (!run_.stop) throw NonFiniteError(at(error));
         return false;
     } catch (const ValueError& error) {
+        before.give_back();
         throw ValueError(at(error));
+    } catch (...) {
+        before.give_back();
+        throw;
     }
     report_untrained();
     ++step_;

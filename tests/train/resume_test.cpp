@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include "seqgrad/core/error.hpp"
+#include "seqgrad/core/ops/arithmetic.hpp"
 #include "seqgrad/data/batch_source.hpp"
 #include "seqgrad/data/csv_window_batches.hpp"
 #include "seqgrad/layers/dense.hpp"
@@ -343,4 +344,43 @@ TEST_CASE("best weights that are not the model's are refused before a run goes o
           "EarlyStopping: not the state of such a callback: its best weight of dense.bias has the shape [2], "
           "expected [1]");
     CHECK(refusal([](auto&) {}) == "nothing");
+}
+
+TEST_CASE("a layer that draws from the generator of the order goes on bit for bit") {
+    class Noise : public Module<float> {
+      public:
+        explicit Noise(Generator& generator) : generator_(generator) {}
+        std::string type() const override { return "Noise"; }
+        PartialShape compute_output_shape(const PartialShape& x) const override { return x; }
+
+      protected:
+        void members(Members<float>& m) override { m.generator("generator", generator_); }
+        Variable<float> call(const Variable<float>& x) override {
+            return training() ? x + constant(generator_.normal<float>(x.shape())) : x;
+        }
+
+      private:
+        Generator& generator_;
+    };
+    const Dataset<float> data = sums(12);
+    const auto run = [&](const std::shared_ptr<Callback<float>>& probe) {
+        set_random_seed(1);
+        Generator generator(5);
+        Sequential<float> model;
+        model.add(std::make_shared<Noise>(generator));
+        model.add(LSTM<float>({.units = 2}));
+        model.add(Dense<float>({.units = 1}));
+        Trainer<float> trainer(model, SGD<float>({.learning_rate = 0.1}), MeanSquaredError{});
+        const History history = trainer.fit(
+            data,
+            {.epochs = 3, .batch_size = 4, .verbose = 0, .callbacks = {probe}, .generator = &generator});
+        return outcome_of(model, history, {});
+    };
+    const Outcome uninterrupted = run(std::make_shared<StopAfter<float>>(1000));
+    for (const std::size_t steps : {1, 3, 5, 8}) {
+        const auto stop = std::make_shared<StopAfter<float>>(steps);
+        run(stop);
+        REQUIRE(stop->state);
+        CHECK(run(std::make_shared<GoOn<float>>(*stop->state)) == uninterrupted);
+    }
 }

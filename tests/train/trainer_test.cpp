@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/toy_modules.hpp"
@@ -936,6 +937,37 @@ TEST_CASE("predict that fails in a later batch leaves the states as they were") 
     trainer.predict(sequences(2, 4).x, 2);
     const ModuleState<double> before = model.state();
     CHECK_THROWS_AS(trainer.predict(sequences(5, 4).x, 2), ValueError);
+    CHECK(model.state().states == before.states);
+}
+
+TEST_CASE("a step of fit that fails takes the reset of states before it back") {
+    class Once : public BatchSource<double> {
+      public:
+        explicit Once(Dataset<double> data) : data_(std::move(data)) {}
+        void start(Generator&) override { taken_ = false; }
+        std::optional<Batch<double>> next() override {
+            if (std::exchange(taken_, true)) return std::nullopt;
+            return Batch<double>{data_, true};
+        }
+
+      private:
+        Dataset<double> data_;
+        bool taken_ = false;
+    };
+    Sequential<double> model;
+    model.add(GRU<double>({.units = 2, .stateful = true}));
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    Dataset<double> data = sequences(3, 4);
+    trainer.predict(data.x);
+    const ModuleState<double> before = model.state();
+    SUBCASE("by a target") {
+        data.y(1, 1) = std::nan("");
+    }
+    SUBCASE("by a shape") {
+        data.y = zeros<double>({3, 7});
+    }
+    Once source(data);
+    CHECK_THROWS_AS(trainer.fit(source, {.verbose = 0}), Error);
     CHECK(model.state().states == before.states);
 }
 
