@@ -481,7 +481,8 @@ void Optimizer<T>::set_state(const OptimizerState<T>& state) {
     if (state.optimizer != type()) {
         throw ValueError(fmt::format("{}: this is the state of \"{}\"", type(), state.optimizer));
     }
-    if (state.iterations < 0) {
+    constexpr std::int64_t most = std::int64_t{1} << 53;  // no run comes to so many
+    if (state.iterations < 0 || state.iterations > most) {
         throw ValueError(fmt::format("{}: a state after {} iterations", type(), state.iterations));
     }
     if (state.learning_rate) check_rate(type(), *state.learning_rate);

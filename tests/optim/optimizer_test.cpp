@@ -313,6 +313,10 @@ TEST_CASE("a state that does not fit is refused and changes nothing") {
         bad.iterations = -1;
         CHECK(refused(bad) == "Adam: a state after -1 iterations");
     }
+    SUBCASE("more iterations than can be counted on from") {
+        bad.iterations = std::numeric_limits<std::int64_t>::max();
+        CHECK(refused(bad) == "Adam: a state after 9223372036854775807 iterations");
+    }
     SUBCASE("learning rate") {
         bad.learning_rate = -2.0;
         CHECK(refused(bad) == "Adam: the learning rate must be a finite number >= 0, got -2");
