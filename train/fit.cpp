@@ -464,6 +464,7 @@ History Trainer<T>::fit(BatchSource<T>& train, BatchSource<T>* validation, const
     if (options.seed && options.generator != nullptr)
         throw ValueError("fit: give either a seed or a generator");
     const TrainingMode<T> mode(*model_, true);
+    may_have_grown_ = false;
     unnamed_.clear();
     parameters_.clear();  // the model may have others than the last time
     regularized_ = constrained_ = remembers_ = true;

@@ -96,6 +96,10 @@ template <class T>
 double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights,
                           const ClassWeight* class_weight) {
     const Variable<T> output = detail::output_of(*model_, batch);
+    if (may_have_grown_ && !parameters_.empty() && !has_same_parameters()) {
+        parameters_.clear();
+        regularized_ = constrained_ = remembers_ = true;
+    }
     LossWeights<T> all = weights;
     // What is a class follows from the shape of the predictions.
     if (class_weight != nullptr && !class_weight->empty())
@@ -122,6 +126,14 @@ double Trainer<T>::update(const Dataset<T>& batch, const LossWeights<T>& weights
     optimizer_->apply(parameters_);
     if (constrained_) constrained_ = model_->apply_constraints() || frozen;
     return value;
+}
+
+/// Whether the parameters found are still the model's.
+template <class T>
+bool Trainer<T>::has_same_parameters() const {
+    return std::ranges::equal(
+        model_->parameters(), parameters_,
+        [](const NamedParameter<T>& p, const Variable<T>& known) { return p.variable.same_as(known); });
 }
 
 /// Refuses to train where nothing can change.
@@ -154,6 +166,7 @@ template <class T>
 double Trainer<T>::train_once(const Dataset<T>& batch, const LossWeights<T>& weights) {
     if (batch.size() == 0) throw ValueError("train_on_batch: the batch has no samples");
     const TrainingMode<T> mode(*model_, true);
+    may_have_grown_ = true;
     return step(batch, weights);
 }
 

@@ -150,6 +150,7 @@ class Trainer {
 
     History fit(BatchSource<T>& train, BatchSource<T>* validation, const FitOptions<T>& options);
     void find_parameters();
+    bool has_same_parameters() const;
     void check_trainable(bool output_has_parameters) const;
     double train_once(const Dataset<T>& batch, const LossWeights<T>& weights);
     using ClassWeight = std::map<std::int64_t, double>;
@@ -170,6 +171,9 @@ class Trainer {
     std::vector<Variable<T>> parameters_;
     // The shapes of those that the loss depends on besides, and that nobody trains.
     std::vector<Shape> unnamed_;
+    // Whether something else than this Trainer had the model since the step before, and may have given it
+    // other layers.
+    bool may_have_grown_ = true;
     // Whether the model may have regularizers, constraints, and what it remembers from call to call: a step
     // looks for them only then.
     bool regularized_ = true;

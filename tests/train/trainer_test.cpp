@@ -324,6 +324,24 @@ TEST_CASE("an optimizer stays with the model it was built for") {
     CHECK(&trainer.model() == &model);
 }
 
+TEST_CASE("train_on_batch notices that a model has other parameters than in the call before") {
+    const Tensor<double> x = ones<double>({2, 1});
+    Sequential<double> model{Dense<double>({.units = 1})};
+    Trainer trainer(model, SGD<double>(), MeanSquaredError{});
+    trainer.train_on_batch(x, x);
+    SUBCASE("more") {
+        model.add(Dense<double>({.units = 1}));
+        const std::string thrown = thrown_by([&] { trainer.train_on_batch(x, x); });
+        CHECK(thrown.find("ShapeError: SGD: was set up for 2 parameters, got 4;") == 0);
+    }
+    SUBCASE("as many others") {
+        model = Sequential<double>{
+            Dense<double>({.units = 1, .kernel_initializer = Ones{}, .kernel_regularizer = L2{1.0}})};
+        CHECK(trainer.train_on_batch(x, x) == 1.0);
+        CHECK(trainer.train_on_batch(x, x) < 1.0);
+    }
+}
+
 TEST_CASE("train_on_batch returns the loss before its update and takes weights") {
     Affine<double> model;
     Trainer trainer(model, SGD<double>({.learning_rate = 0.25}), MeanSquaredError{});
