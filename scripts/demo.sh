@@ -29,7 +29,9 @@ stage() {
 
 # Sources that are still to be compiled; about a second and a half each on one core.
 count_sources() {
-    ninja -C build/release -n forecast 2>/dev/null | grep -c 'Building CXX' || true
+    ninja -C build/release -t commands forecast | sed -n 's/.* -o \([^ ]*\.o\) -c .*/\1/p' | while read -r object; do
+        [ -e "build/release/$object" ] || echo "$object"
+    done | wc -l
 }
 
 stage 1 'Installing packages' 'up to a minute' scripts/install_dependencies.sh

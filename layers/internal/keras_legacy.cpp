@@ -77,7 +77,8 @@ std::vector<Layer<T>> layers_of(const Module<T>& module, bool is_one) {
             if (takes(p))
                 layer.parameters.push_back({p.name, p.variable.requires_grad(), layer.parameters.size()});
         std::erase_if(left, takes);
-        std::ranges::stable_partition(layer.parameters, &Layer<T>::Parameter::is_trained);
+        std::stable_partition(layer.parameters.begin(), layer.parameters.end(),
+                              [](const auto& p) { return p.is_trained; });
         if (!layer.parameters.empty()) layers.push_back(std::move(layer));
     };
     if (!is_one) {

@@ -44,7 +44,8 @@ TEST_CASE("integers are samples if they are exact") {
     CHECK(d.x == tensor<float>({2, 2}, {1, 2, 3, 4}));
     CHECK(d.y == tensor<float>({2}, {0, 1}));
     CHECK(d.more_inputs[0] == d.x);
-    CHECK_THROWS_AS((Dataset<float>{tensor<std::int64_t>({1}, {(1 << 24) + 1}), {}}), ValueError);
+    CHECK_THROWS_AS(static_cast<void>(Dataset<float>{tensor<std::int64_t>({1}, {(1 << 24) + 1}), {}}),
+                    ValueError);
 }
 
 TEST_CASE("split_point rounds down, but not for want of a last bit") {
