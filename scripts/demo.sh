@@ -37,7 +37,8 @@ count_sources() {
 stage 1 'Installing packages' 'up to a minute' scripts/install_dependencies.sh
 stage 2 'Configuring' 'a few seconds' cmake --preset release
 sources=$(count_sources)
-seconds=$((sources * 3 / 2 / $(nproc)))
-stage 3 "Building $sources sources" "about $((seconds / 60 + 1)) minutes" cmake --build --preset release --target forecast
+minutes=$((sources * 3 / 2 / $(nproc) / 60 + 1))
+[ "$sources" -gt 0 ] && expected="about $minutes min" || expected='nothing to do'
+stage 3 "Building $sources sources" "$expected" cmake --build --preset release --target forecast
 cd "$folder"
 exec "$root/build/release/examples/forecast" "$@"

@@ -377,7 +377,7 @@ TEST_CASE("a layer that draws from the generator of the order goes on bit for bi
         return outcome_of(model, history, {});
     };
     const Outcome uninterrupted = run(std::make_shared<StopAfter<float>>(1000));
-    for (const std::size_t steps : {1, 3, 5, 8}) {
+    for (const std::size_t steps : {1U, 3U, 5U, 8U}) {
         const auto stop = std::make_shared<StopAfter<float>>(steps);
         run(stop);
         REQUIRE(stop->state);

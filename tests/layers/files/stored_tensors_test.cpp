@@ -104,7 +104,7 @@ TEST_CASE("a part of a module's weights can be assigned, with a report") {
           "\"head.shift\": expected floating-point numbers, got I32\n"
           "\"tail\" is unexpected\n"
           "\"steps\" is left out\n");
-    for (const std::size_t i : {0, 2})
+    for (const std::size_t i : {std::size_t{0}, std::size_t{2}})
         CHECK(model.parameters()[i].variable.value() == tensor<float>({2}, {5, 6}));
     CHECK(model.parameters()[1].variable.value() == full<float>({2}, 0.0F));
     StoredTensors nothing;
